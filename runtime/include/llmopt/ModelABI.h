@@ -1,0 +1,264 @@
+/*===- ModelABI.h - Contract between a compiled model and the runtime -*- C -*-===*\
+|*
+|* Part of the llmopt project, under the Apache License v2.0 with LLVM Exceptions.
+|* See LICENSE for licence information.
+|* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+|*
+|*===----------------------------------------------------------------------===*|
+|*
+|* Standalone: shared verbatim by the compiler, which writes these structures
+|* into the library, and by the runtime, which reads them. Every structure has a
+|* fixed layout, guarded by static assertions; any change raises
+|* LLMOPT_ABI_VERSION.
+|*
+|* A library file is
+|*
+|*   [ELF shared object: code + descriptor]
+|*   [zero padding to a multiple of LLMOPT_WEIGHTS_ALIGNMENT]
+|*   [packed weights]
+|*   [llmopt_footer]
+|*
+|* The runtime reads the footer first and checks everything that it names before
+|* it lets the dynamic loader near the file. The ELF image exports one symbol,
+|* LLMOPT_DESCRIPTOR_SYMBOL, an llmopt_model_descriptor.
+|*
+\*===----------------------------------------------------------------------===*/
+
+#ifndef LLMOPT_MODELABI_H
+#define LLMOPT_MODELABI_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#define LLMOPT_STATIC_ASSERT(condition, message) static_assert(condition, message)
+#else
+#define LLMOPT_STATIC_ASSERT(condition, message) _Static_assert(condition, message)
+#endif
+
+enum {
+  LLMOPT_ABI_VERSION = 1,
+  LLMOPT_WEIGHTS_ALIGNMENT = 2 << 20, /* bytes: a huge page */
+  LLMOPT_BUILD_ID_BYTES = 16,
+  LLMOPT_PAGE_TOKENS = 64, /* tokens of one KV cache page */
+  LLMOPT_PANEL_ROWS = 16,  /* rows of one weight panel */
+  LLMOPT_VECTOR_BYTES = 64 /* alignment of buffers, panels and slots */
+};
+
+#define LLMOPT_DESCRIPTOR_SYMBOL "llmopt_model"
+#define LLMOPT_FOOTER_MAGIC "LLMOPTM" /* 8 bytes with the terminator */
+
+/*===----------------------------------------------------------------------===*\
+|* Calling generated code
+\*===----------------------------------------------------------------------===*/
+
+/* Consecutive activation rows that belong to one sequence. */
+typedef struct llmopt_segment {
+  uint32_t first_row; /* index of its first row among the rows of the call */
+  uint32_t rows;      /* new tokens, at least 1 */
+  uint32_t past;      /* tokens of the sequence that are in the cache already */
+  uint32_t reserved;
+  /* Page table of the sequence: pages[t / LLMOPT_PAGE_TOKENS] holds token t; valid
+   * for past + rows tokens. */
+  float *const *pages;
+  /* NULL, or one byte per key position [past + rows]: 0 hides the key from every query of
+   * the sequence. Causality is applied in any case. */
+  const uint8_t *key_mask;
+} llmopt_segment;
+
+/* Everything that one execution of the generated code sees. Owned by the runtime,
+ * constant while the threads run. */
+typedef struct llmopt_call {
+  uint32_t threads;        /* number of threads that execute the entry */
+  uint32_t rows;           /* activation rows (tokens) of this call, 1..capacity */
+  uint32_t capacity;       /* rows for which the arena was sized; a multiple of 16 */
+  uint32_t segment_count;
+  uint32_t logit_rows;     /* number of rows whose logits are wanted, 0..rows */
+  uint32_t reserved;
+  const int64_t *tokens;   /* [rows], each in [0, vocabulary) */
+  const int32_t *positions; /* [rows], each in [0, max_positions) */
+  const llmopt_segment *segments; /* [segment_count], ascending first_row, covering all rows */
+  const uint32_t *logit_row_index; /* [logit_rows], ascending */
+  float *logits;           /* [logit_rows][vocabulary], written */
+  uint8_t *arena;          /* activations: arena_bytes_per_row * capacity bytes, 64-byte aligned */
+  uint8_t *scratch;        /* scratch_bytes for each thread, one after the other */
+  const uint8_t *weights;  /* packed weights, 64-byte aligned */
+  /* Waits until all threads of the call have arrived; what each wrote before is visible to
+   * all after. */
+  void (*barrier)(struct llmopt_call *call, uint32_t thread);
+  void *runtime_state;     /* not for generated code */
+} llmopt_call;
+
+/* Executed by every thread of the call, thread = 0..threads-1. */
+typedef void (*llmopt_entry)(llmopt_call *call, uint32_t thread);
+
+/*===----------------------------------------------------------------------===*\
+|* KV cache pages
+|*
+|* A page holds LLMOPT_PAGE_TOKENS tokens of one sequence, of all layers:
+|*
+|*   float page[layers][kv_heads][2][head_dim * LLMOPT_PAGE_TOKENS]
+|*
+|* [0] are the keys, after the rotary embedding, transposed: [head_dim][token]; a
+|* vector holds one component of many keys. [1] are the values: [token][head_dim].
+\*===----------------------------------------------------------------------===*/
+
+/* Floats from the start of a page to the keys of a layer and head; the values follow
+ * head_dim * LLMOPT_PAGE_TOKENS floats later. */
+static inline uint64_t llmopt_page_offset(uint32_t kv_heads, uint32_t head_dim,
+                                          uint32_t layer, uint32_t head) {
+  return ((uint64_t)layer * kv_heads + head) * 2 * head_dim * LLMOPT_PAGE_TOKENS;
+}
+
+/* Floats of one page. */
+static inline uint64_t llmopt_page_floats(uint32_t layers, uint32_t kv_heads,
+                                          uint32_t head_dim) {
+  return llmopt_page_offset(kv_heads, head_dim, layers, 0);
+}
+
+/*===----------------------------------------------------------------------===*\
+|* Descriptor
+\*===----------------------------------------------------------------------===*/
+
+typedef enum llmopt_element_type {
+  LLMOPT_F32 = 1,
+  LLMOPT_I64 = 2,
+  LLMOPT_I32 = 3
+} llmopt_element_type;
+
+/* What an input or output of the ONNX signature means to a decoder. */
+typedef enum llmopt_role {
+  LLMOPT_ROLE_TOKENS = 1,    /* input: [batch, sequence] token ids */
+  LLMOPT_ROLE_MASK = 2,      /* input: [batch, past + sequence], 1 keeps a key */
+  LLMOPT_ROLE_POSITIONS = 3, /* input: [batch, sequence] */
+  LLMOPT_ROLE_KEY = 4,       /* input (past) or output (present): [batch, kv_heads, tokens, head_dim] */
+  LLMOPT_ROLE_VALUE = 5,
+  LLMOPT_ROLE_LOGITS = 6     /* output: [batch, sequence, vocabulary] */
+} llmopt_role;
+
+/* Where the exporter's attention mask puts padding. */
+typedef enum llmopt_padding {
+  LLMOPT_PADDING_NONE = 0,  /* no mask input: all rows of a batch are full */
+  LLMOPT_PADDING_LEFT = 1,  /* any key may be hidden; new keys are appended after all past keys */
+  LLMOPT_PADDING_RIGHT = 2  /* only the count of each row matters: past = count - sequence,
+                             * or 0 when no past is given */
+} llmopt_padding;
+
+enum { LLMOPT_MAX_RANK = 4, LLMOPT_DYNAMIC = -1 };
+
+typedef struct llmopt_tensor_descriptor {
+  const char *name;
+  int32_t element_type; /* llmopt_element_type */
+  int32_t role;         /* llmopt_role */
+  int32_t layer;        /* of keys and values, else 0 */
+  int32_t rank;
+  int64_t dims[LLMOPT_MAX_RANK]; /* LLMOPT_DYNAMIC where the signature leaves it open */
+} llmopt_tensor_descriptor;
+
+/* One packed weight. Offsets are relative to the start of the packed weights. */
+typedef struct llmopt_weight_descriptor {
+  const char *name;
+  const char *format; /* such as "int8/channel/bitmask" */
+  uint64_t rows, columns;
+  uint64_t offset, bytes;
+  uint64_t zeros;     /* weights that are exactly zero */
+  uint64_t checksum;  /* llmopt_checksum of its bytes */
+} llmopt_weight_descriptor;
+
+/* CPU features that a variant needs; the runtime compares them with the machine. */
+typedef enum llmopt_cpu_feature {
+  LLMOPT_CPU_AVX2 = 1 << 0, /* AVX2, FMA, F16C, BMI1, BMI2, POPCNT, LZCNT: x86-64-v3 */
+  LLMOPT_CPU_AVX512 = 1 << 1, /* F, BW, VL, DQ, CD: x86-64-v4 */
+  LLMOPT_CPU_AVX512_VNNI = 1 << 2,
+  LLMOPT_CPU_AVX512_VBMI = 1 << 3,
+  LLMOPT_CPU_AVX512_VBMI2 = 1 << 4,
+  LLMOPT_CPU_AVX512_BF16 = 1 << 5
+} llmopt_cpu_feature;
+
+/* The same model compiled for one instruction set. */
+typedef struct llmopt_variant {
+  const char *cpu; /* name given to -mcpu, such as "znver4" */
+  const char *isa; /* kernels in use: "avx512vnni" or "avx2" */
+  uint64_t features; /* llmopt_cpu_feature bits that it needs */
+  uint64_t arena_bytes_per_row; /* arena = this * capacity */
+  uint64_t scratch_bytes; /* per thread, a multiple of 64 */
+  llmopt_entry forward;
+} llmopt_variant;
+
+/* Variants are ordered, best first. */
+typedef struct llmopt_model_descriptor {
+  uint32_t abi_version;
+  uint32_t struct_bytes; /* sizeof(llmopt_model_descriptor) */
+  uint8_t build_id[LLMOPT_BUILD_ID_BYTES];
+  const char *producer; /* "llmopt 0.1.0" */
+  const char *model_name;
+  uint64_t weights_bytes;
+  uint64_t parameters;
+
+  uint32_t layers, heads, kv_heads, head_dim, vocabulary;
+  uint32_t max_positions; /* rows of the rotary table: bound of positions in any call */
+  uint32_t max_sequence, max_batch; /* bounds of step sessions */
+  int32_t padding; /* llmopt_padding */
+
+  uint32_t input_count, output_count, weight_count, variant_count;
+  const llmopt_tensor_descriptor *inputs, *outputs;
+  const llmopt_weight_descriptor *weights;
+  const llmopt_variant *variants;
+  const char *report; /* JSON text as written by -report, or NULL */
+} llmopt_model_descriptor;
+
+/*===----------------------------------------------------------------------===*\
+|* Footer and checksum
+\*===----------------------------------------------------------------------===*/
+
+/* The last bytes of the file. */
+typedef struct llmopt_footer {
+  char magic[8]; /* LLMOPT_FOOTER_MAGIC */
+  uint32_t abi_version;
+  uint32_t footer_bytes; /* sizeof(llmopt_footer) */
+  uint64_t file_bytes;
+  uint64_t code_bytes;     /* size of the ELF image, at offset 0 */
+  uint64_t weights_offset; /* a multiple of LLMOPT_WEIGHTS_ALIGNMENT */
+  uint64_t weights_bytes;
+  uint8_t build_id[LLMOPT_BUILD_ID_BYTES]; /* equal to the descriptor's */
+  uint64_t code_checksum;   /* llmopt_checksum of the ELF image */
+  uint64_t footer_checksum; /* llmopt_checksum of all the bytes before this field */
+} llmopt_footer;
+
+/* 64-bit checksum of a block: FNV-1a over 8-byte little-endian words with a final
+ * avalanche, the tail padded with zeros and the length mixed in. Guards against damage,
+ * not against an adversary. */
+static inline uint64_t llmopt_checksum(const void *data, uint64_t bytes) {
+  const uint8_t *p = (const uint8_t *)data;
+  uint64_t h = 0xcbf29ce484222325ull ^ bytes;
+  uint64_t i, word;
+  unsigned j;
+  for (i = 0; i + 8 <= bytes; i += 8) {
+    word = 0;
+    for (j = 0; j < 8; ++j)
+      word |= (uint64_t)p[i + j] << (8 * j);
+    h = (h ^ word) * 0x100000001b3ull;
+    h ^= h >> 29;
+  }
+  word = 0;
+  for (j = 0; i + j < bytes; ++j)
+    word |= (uint64_t)p[i + j] << (8 * j);
+  h = (h ^ word) * 0x9e3779b97f4a7c15ull;
+  return h ^ (h >> 32);
+}
+
+LLMOPT_STATIC_ASSERT(sizeof(void *) == 8, "llmopt supports 64-bit targets only");
+LLMOPT_STATIC_ASSERT(sizeof(llmopt_segment) == 32, "ABI");
+LLMOPT_STATIC_ASSERT(sizeof(llmopt_call) == 104, "ABI");
+LLMOPT_STATIC_ASSERT(sizeof(llmopt_tensor_descriptor) == 56, "ABI");
+LLMOPT_STATIC_ASSERT(sizeof(llmopt_weight_descriptor) == 64, "ABI");
+LLMOPT_STATIC_ASSERT(sizeof(llmopt_variant) == 48, "ABI");
+LLMOPT_STATIC_ASSERT(sizeof(llmopt_model_descriptor) == 152, "ABI");
+LLMOPT_STATIC_ASSERT(sizeof(llmopt_footer) == 80, "ABI");
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* LLMOPT_MODELABI_H */
