@@ -11,6 +11,7 @@ from pathlib import Path
 from llmopt import compiler
 from llmopt.chat import Conversation
 from llmopt.errors import LlmoptError
+from llmopt.runtime import Model
 from llmopt.tokenizer import ChatTokenizer, directory_beside
 
 USAGE = """\
@@ -74,8 +75,6 @@ def chat_parser() -> argparse.ArgumentParser:
 
 
 def chat(arguments: Sequence[str]) -> int:
-    from llmopt.runtime import Model  # loads the native library: only where it is needed
-
     options = chat_parser().parse_args(arguments)
     if not options.model.is_file():
         raise LlmoptError(f"{options.model}: no such file")
