@@ -1,0 +1,150 @@
+//===- PackedFormatTest.cpp - Tests of the packed layouts ----------- -*- C++
+//-*-===//
+//
+// Part of the llmopt project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for licence information. SPDX-License-Identifier:
+// Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "target/PackedFormat.h"
+#include "llvm/Support/MathExtras.h"
+#include <cstring>
+#include <gtest/gtest.h>
+#include <random>
+#include <vector>
+
+using namespace llmopt;
+
+namespace {
+
+struct Shape {
+  int64_t rows, columns;
+};
+
+const Shape kShapes[] = {{1, 1},   {16, 32}, {16, 33}, {17, 31},
+                         {40, 70}, {33, 96}, {48, 128}};
+
+std::vector<int8_t> randomCodes(int64_t count, double zeroFraction) {
+  std::mt19937 random(7);
+  std::uniform_int_distribution<int> code(-127, 127);
+  std::bernoulli_distribution zero(zeroFraction);
+  std::vector<int8_t> codes(count);
+  for (int8_t &value : codes)
+    value = zero(random) ? 0 : static_cast<int8_t>(code(random));
+  return codes;
+}
+
+std::vector<float> rowScales(int64_t rows) {
+  std::vector<float> scales(rows);
+  for (int64_t row = 0; row < rows; ++row)
+    scales[row] = 0.5f + row;
+  return scales;
+}
+
+float readFloat(const uint8_t *bytes) {
+  float value;
+  std::memcpy(&value, bytes, sizeof(value));
+  return value;
+}
+
+uint64_t readU64(const uint8_t *bytes) {
+  uint64_t value;
+  std::memcpy(&value, bytes, sizeof(value));
+  return value;
+}
+
+TEST(PackedFormat, F32PanelsAreColumnsOfSixteenRows) {
+  for (auto [rows, columns] : kShapes) {
+    std::vector<float> values(rows * columns);
+    for (size_t i = 0; i < values.size(); ++i)
+      values[i] = 1.0f + i;
+    std::vector<uint8_t> packed(
+        densePackedBytes(PackedLayout::F32, rows, columns), 0xee);
+    packF32(values, rows, columns, packed);
+    int64_t padded = panelCount(rows) * kPanelRows;
+    ASSERT_EQ(static_cast<int64_t>(packed.size()), padded * columns * 4 + 64);
+    for (int64_t row = 0; row < padded; ++row)
+      for (int64_t k = 0; k < columns; ++k) {
+        int64_t index = (row / 16 * columns + k) * 16 + row % 16;
+        float expected = row < rows ? values[row * columns + k] : 0.0f;
+        EXPECT_EQ(readFloat(&packed[index * 4]), expected);
+      }
+  }
+}
+
+TEST(PackedFormat, Int8RoundTrip) {
+  for (auto [rows, columns] : kShapes) {
+    std::vector<int8_t> codes = randomCodes(rows * columns, 0.1);
+    std::vector<uint8_t> packed(
+        densePackedBytes(PackedLayout::Int8, rows, columns), 0xee);
+    packInt8(codes, rowScales(rows), rows, columns, packed);
+    int64_t padded = (columns + 31) / 32 * 32;
+    ASSERT_EQ(panelBytes(PackedLayout::Int8, columns), 64 + 16 * padded);
+    for (int64_t row = 0; row < panelCount(rows) * 16; ++row) {
+      const uint8_t *panel = packed.data() + row / 16 * (64 + 16 * padded);
+      EXPECT_EQ(readFloat(panel + row % 16 * 4), row < rows ? 0.5f + row : 0);
+      for (int64_t k = 0; k < padded; ++k) {
+        int stored = panel[64 + k / 4 * 64 + row % 16 * 4 + k % 4] - 128;
+        bool inside = row < rows && k < columns;
+        EXPECT_EQ(stored, inside ? codes[row * columns + k] : 0);
+      }
+    }
+  }
+}
+
+/// Decodes one bitmask panel as the header describes it into codes[16][padded].
+std::vector<int> decodePanel(const uint8_t *panel, int64_t padded) {
+  std::vector<int> codes(16 * padded, 0);
+  const uint8_t *next = panel + 64;
+  for (int64_t block = 0; block < padded; block += 32) {
+    const uint8_t *masks = next;
+    next += 64;
+    for (int64_t m = 0; m < 8; ++m)
+      for (int64_t bit = 0; bit < 64; ++bit)
+        if (readU64(masks + 8 * m) >> bit & 1)
+          codes[bit / 4 * padded + block + 4 * m + bit % 4] = *next++ - 128;
+  }
+  return codes;
+}
+
+TEST(PackedFormat, BitmaskRoundTrip) {
+  for (auto [rows, columns] : kShapes)
+    for (double zeroFraction : {0.0, 0.6, 1.0}) {
+      std::vector<int8_t> codes = randomCodes(rows * columns, zeroFraction);
+      std::vector<uint8_t> packed(bitmaskPackedBytes(codes, rows, columns),
+                                  0xee);
+      packInt8Bitmask(codes, rowScales(rows), rows, columns, packed);
+      int64_t padded = (columns + 31) / 32 * 32;
+      for (int64_t panel = 0; panel < panelCount(rows); ++panel) {
+        uint64_t offset = readU64(&packed[panel * 8]);
+        ASSERT_EQ(offset % 64, 0u);
+        std::vector<int> decoded = decodePanel(&packed[offset], padded);
+        for (int64_t r = 0; r < 16; ++r)
+          for (int64_t k = 0; k < padded; ++k) {
+            int64_t row = panel * 16 + r;
+            bool inside = row < rows && k < columns;
+            EXPECT_EQ(decoded[r * padded + k],
+                      inside ? codes[row * columns + k] : 0);
+          }
+      }
+      EXPECT_EQ(readU64(&packed[panelCount(rows) * 8]) + 64, packed.size());
+    }
+}
+
+TEST(PackedFormat, BitmaskBytesFollowTheZeros) {
+  std::vector<int8_t> zeros(16 * 64, 0), ones(16 * 64, 1);
+  EXPECT_EQ(bitmaskPackedBytes(zeros, 16, 64), 64 + 64 + 2 * 64 + 64);
+  EXPECT_EQ(bitmaskPackedBytes(ones, 16, 64), 64 + 64 + 2 * 64 + 1024 + 64);
+}
+
+TEST(PackedFormat, QuantizedRowOffsets) {
+  QuantizedRow row{70, 64};
+  EXPECT_EQ(row.paddedColumns(), 96);
+  EXPECT_EQ(row.groups(), 2);
+  EXPECT_EQ(row.scalesOffset(), 96);
+  EXPECT_EQ(row.sumsOffset(), 104);
+  EXPECT_EQ(row.bytes(), 128);
+}
+
+} // namespace
