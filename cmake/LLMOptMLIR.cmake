@@ -9,13 +9,14 @@ set(LLVM_LINK_LLVM_DYLIB ON)
 include(TableGen)
 include(AddLLVM)
 include(AddMLIR)
+# TableGen takes its include path from the directory property.
+include_directories(SYSTEM ${LLVM_INCLUDE_DIRS} ${MLIR_INCLUDE_DIRS})
+include_directories(${PROJECT_SOURCE_DIR} ${PROJECT_BINARY_DIR})
 separate_arguments(LLMOPT_LLVM_DEFINITIONS NATIVE_COMMAND "${LLVM_DEFINITIONS}")
 
 # Precompiled header with the MLIR headers that nearly every file includes.
 # `-Xclang -fno-pch-timestamp` lets ccache share it.
 add_library(LLMOptPCH STATIC ${PROJECT_SOURCE_DIR}/cmake/PCH.cpp)
-target_include_directories(LLMOptPCH SYSTEM PUBLIC ${LLVM_INCLUDE_DIRS} ${MLIR_INCLUDE_DIRS})
-target_include_directories(LLMOptPCH PUBLIC ${PROJECT_SOURCE_DIR} ${PROJECT_BINARY_DIR})
 target_compile_definitions(LLMOptPCH PUBLIC ${LLMOPT_LLVM_DEFINITIONS})
 target_compile_options(LLMOptPCH PUBLIC
   -fno-exceptions -Wall -Wextra -Wno-unused-parameter -Werror=return-type
@@ -53,7 +54,7 @@ endfunction()
 function(llmopt_add_executable name)
   cmake_parse_arguments(ARG "" "" "LINK" ${ARGN})
   add_executable(${name} ${ARG_UNPARSED_ARGUMENTS})
-  # The precompiled header is position-independent for shared libraries too.
+  # As the libraries, and so the precompiled header: not -fPIE.
   set_target_properties(${name} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
   target_compile_options(${name} PRIVATE -fPIC)
   target_link_libraries(${name} PRIVATE LLMOptPCH ${ARG_LINK} MLIR LLVM)

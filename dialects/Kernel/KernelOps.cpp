@@ -1,0 +1,290 @@
+//===- KernelOps.cpp - The kernel dialect and its verifiers --- -*- C++ -*-===//
+//
+// Part of the llmopt project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for licence information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "dialects/Kernel/KernelOps.h"
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/DialectImplementation.h"
+#include "llvm/ADT/TypeSwitch.h"
+#include "llvm/Support/MathExtras.h"
+
+using namespace llmopt::kernel;
+using namespace mlir;
+
+#include "dialects/Kernel/KernelDialect.cpp.inc"
+#include "dialects/Kernel/KernelEnums.cpp.inc"
+
+#define GET_ATTRDEF_CLASSES
+#include "dialects/Kernel/KernelAttributes.cpp.inc"
+
+#define GET_TYPEDEF_CLASSES
+#include "dialects/Kernel/KernelTypes.cpp.inc"
+
+#define GET_OP_CLASSES
+#include "dialects/Kernel/KernelOps.cpp.inc"
+
+void KernelDialect::initialize() {
+  addAttributes<
+#define GET_ATTRDEF_LIST
+#include "dialects/Kernel/KernelAttributes.cpp.inc"
+      >();
+  addTypes<
+#define GET_TYPEDEF_LIST
+#include "dialects/Kernel/KernelTypes.cpp.inc"
+      >();
+  addOperations<
+#define GET_OP_LIST
+#include "dialects/Kernel/KernelOps.cpp.inc"
+      >();
+}
+
+int64_t llmopt::kernel::quantizedRowBytes(int64_t columns, int64_t group) {
+  int64_t groups = llvm::divideCeil(columns, group);
+  return llvm::alignTo(llvm::alignTo(columns, 32) + 8 * groups, 64);
+}
+
+//===----------------------------------------------------------------------===//
+// WeightType
+//===----------------------------------------------------------------------===//
+
+Type WeightType::parse(AsmParser &parser) {
+  SMLoc location = parser.getCurrentLocation();
+  SmallVector<int64_t, 2> shape;
+  if (parser.parseLess() ||
+      parser.parseDimensionList(shape, /*allowDynamic=*/false,
+                                /*withTrailingX=*/false) ||
+      parser.parseComma())
+    return {};
+  FailureOr<PackFormat> format = FieldParser<PackFormat>::parse(parser);
+  if (failed(format) || parser.parseGreater())
+    return {};
+  if (shape.size() != 2) {
+    parser.emitError(location) << "a weight has rows and columns, got "
+                               << shape.size() << " dimensions";
+    return {};
+  }
+  return getChecked([&] { return parser.emitError(location); },
+                    parser.getContext(), shape[0], shape[1], *format);
+}
+
+void WeightType::print(AsmPrinter &printer) const {
+  printer << '<' << getRows() << 'x' << getColumns() << ", "
+          << stringifyPackFormat(getFormat()) << '>';
+}
+
+LogicalResult WeightType::verify(function_ref<InFlightDiagnostic()> emitError,
+                                 int64_t rows, int64_t columns, PackFormat) {
+  if (rows <= 0 || columns <= 0)
+    return emitError() << "rows and columns must be positive, got " << rows
+                       << " and " << columns;
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Shared checks
+//===----------------------------------------------------------------------===//
+
+static int64_t columnsOf(Value buffer) {
+  return cast<MemRefType>(buffer.getType()).getDimSize(1);
+}
+
+static bool holdsRecords(Value buffer) {
+  return cast<MemRefType>(buffer.getType()).getElementType().isInteger(8);
+}
+
+static WeightType weightOf(Value weight) {
+  return cast<WeightType>(weight.getType());
+}
+
+/// Checks that a buffer has `expected` columns, up to the padding of rows to 16 floats.
+static LogicalResult checkColumns(Operation *op, Value buffer, int64_t expected,
+                                  StringRef what) {
+  if (columnsOf(buffer) != expected &&
+      columnsOf(buffer) != int64_t(llvm::alignTo(expected, 16)))
+    return op->emitOpError() << what << " must have " << expected
+                             << " columns, got " << columnsOf(buffer);
+  return success();
+}
+
+static LogicalResult checkRecords(Operation *op, Value records, int64_t columns,
+                                  int64_t group, StringRef what) {
+  if (group <= 0 || group % 32)
+    return op->emitOpError("group must be a positive multiple of 32, got ")
+           << group;
+  int64_t bytes = quantizedRowBytes(columns, group);
+  if (columnsOf(records) != bytes)
+    return op->emitOpError() << what << " must have records of " << bytes
+                             << " bytes for " << columns
+                             << " columns and group " << group << ", got "
+                             << columnsOf(records);
+  return success();
+}
+
+/// Checks that records and group come together, and the record or row size.
+static LogicalResult checkGrouped(Operation *op, Value buffer, int64_t columns,
+                                  std::optional<int64_t> group, StringRef what) {
+  if (holdsRecords(buffer) != group.has_value())
+    return op->emitOpError() << what
+                             << " must hold records exactly when there is a group";
+  if (group)
+    return checkRecords(op, buffer, columns, *group, what);
+  return checkColumns(op, buffer, columns, what);
+}
+
+static LogicalResult checkRaw(Operation *op, Value weight, int64_t columns,
+                              StringRef what) {
+  WeightType type = weightOf(weight);
+  if (type.getFormat() != PackFormat::Raw || type.getColumns() != columns)
+    return op->emitOpError() << what << " must be raw with " << columns
+                             << " columns, got " << type;
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Weights and buffers
+//===----------------------------------------------------------------------===//
+
+LogicalResult WeightDataOp::verify() {
+  int64_t offset = getOffset(), bytes = getBytes();
+  if (offset < 0 || offset % 64 || bytes <= 0)
+    return emitOpError("offset must be a multiple of 64 and bytes positive, got ")
+           << offset << " and " << bytes;
+  int64_t rows = 0;
+  for (Attribute part : getParts()) {
+    auto partRows = cast<DictionaryAttr>(part).getAs<IntegerAttr>("rows");
+    if (!partRows)
+      return emitOpError("every part needs 'rows'");
+    rows += partRows.getInt();
+  }
+  int64_t expected = cast<WeightType>(getType()).getRows();
+  if (rows != expected)
+    return emitOpError("parts have ")
+           << rows << " rows, but the type has " << expected;
+  return success();
+}
+
+LogicalResult WeightOp::verifySymbolUses(SymbolTableCollection &symbolTable) {
+  auto data = symbolTable.lookupNearestSymbolFrom<WeightDataOp>(*this,
+                                                               getWeightAttr());
+  if (!data)
+    return emitOpError("no kernel.weight_data is named ") << getWeightAttr();
+  if (data.getType() != getType())
+    return emitOpError("type is ")
+           << getType() << ", but the data has " << data.getType();
+  return success();
+}
+
+int64_t BufferOp::getRowBytes() {
+  auto type = cast<MemRefType>(getType());
+  return type.getDimSize(1) * type.getElementTypeBitWidth() / 8;
+}
+
+LogicalResult BufferOp::verify() {
+  auto type = cast<MemRefType>(getType());
+  if (!type.isDynamicDim(0) || type.isDynamicDim(1))
+    return emitOpError("rows must be dynamic and columns static, got ") << type;
+  if (getRowBytes() <= 0 || getRowBytes() % 64)
+    return emitOpError("a row must have a positive multiple of 64 bytes, got ")
+           << getRowBytes();
+  std::optional<int64_t> offset = getOffset();
+  if (offset && (*offset < 0 || *offset % 64))
+    return emitOpError("offset must be a multiple of 64, got ") << *offset;
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Products
+//===----------------------------------------------------------------------===//
+
+LogicalResult EmbeddingOp::verify() {
+  return checkColumns(*this, getOutput(), weightOf(getTable()).getColumns(),
+                      "output");
+}
+
+LogicalResult LinearOp::verify() {
+  WeightType weight = weightOf(getWeight());
+  if (weight.getFormat() == PackFormat::Raw)
+    return emitOpError("weight must be packed, got ") << weight;
+  if (getGroup() && weight.getFormat() == PackFormat::F32)
+    return emitOpError("integer activations need an integer weight, got ")
+           << weight;
+  if (failed(checkGrouped(*this, getInput(), weight.getColumns(), getGroup(),
+                          "input")))
+    return failure();
+  int64_t rows = weight.getRows();
+  if (getEpilogue() == Epilogue::SiluMul) {
+    if (rows % 32)
+      return emitOpError("silu_mul needs a multiple of 32 rows, got ") << rows;
+    rows /= 2;
+  }
+  return checkColumns(*this, getOutput(), rows, "output");
+}
+
+//===----------------------------------------------------------------------===//
+// Rows
+//===----------------------------------------------------------------------===//
+
+LogicalResult RMSNormOp::verify() {
+  int64_t columns = weightOf(getGamma()).getColumns();
+  if (failed(checkRaw(*this, getGamma(), columns, "gamma")) ||
+      failed(checkColumns(*this, getInput(), columns, "input")))
+    return failure();
+  return checkGrouped(*this, getOutput(), columns, getGroup(), "output");
+}
+
+LogicalResult QuantizeOp::verify() {
+  if (failed(checkColumns(*this, getInput(), getColumns(), "input")))
+    return failure();
+  return checkRecords(*this, getOutput(), getColumns(), getGroup(), "output");
+}
+
+LogicalResult GatherRowsOp::verify() {
+  if (columnsOf(getInput()) != columnsOf(getOutput()))
+    return emitOpError("input and output must have equal columns, got ")
+           << columnsOf(getInput()) << " and " << columnsOf(getOutput());
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Attention
+//===----------------------------------------------------------------------===//
+
+template <typename CacheOp>
+static LogicalResult verifyGeometry(CacheOp op) {
+  int64_t heads = op.getHeads(), kvHeads = op.getKvHeads();
+  if (heads <= 0 || kvHeads <= 0 || heads % kvHeads)
+    return op.emitOpError("heads must be a positive multiple of kv_heads, got ")
+           << heads << " and " << kvHeads;
+  return checkColumns(op, op.getQkv(),
+                      (heads + 2 * kvHeads) * int64_t(op.getHeadDim()), "qkv");
+}
+
+LogicalResult RopeAppendOp::verify() {
+  if (failed(verifyGeometry(*this)))
+    return failure();
+  return checkRaw(*this, getTable(), getHeadDim(), "table");
+}
+
+void RopeAppendOp::getEffects(
+    SmallVectorImpl<MemoryEffects::EffectInstance> &effects) {
+  effects.emplace_back(MemoryEffects::Read::get(), &getQkvMutable());
+  effects.emplace_back(MemoryEffects::Write::get(), &getQkvMutable());
+  effects.emplace_back(MemoryEffects::Write::get(), CacheResource::get());
+}
+
+LogicalResult AttentionOp::verify() {
+  if (failed(verifyGeometry(*this)))
+    return failure();
+  return checkColumns(*this, getOutput(), getHeads() * getHeadDim(), "output");
+}
+
+void AttentionOp::getEffects(
+    SmallVectorImpl<MemoryEffects::EffectInstance> &effects) {
+  effects.emplace_back(MemoryEffects::Read::get(), &getQkvMutable());
+  effects.emplace_back(MemoryEffects::Write::get(), &getOutputMutable());
+  effects.emplace_back(MemoryEffects::Read::get(), CacheResource::get());
+}

@@ -1,0 +1,236 @@
+//===- KernelOps.td - Operations of the kernel dialect -------*- tablegen -*-===//
+//
+// Part of the llmopt project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for licence information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef LLMOPT_DIALECTS_KERNEL_OPS_TD
+#define LLMOPT_DIALECTS_KERNEL_OPS_TD
+
+include "dialects/Kernel/KernelDialect.td"
+include "mlir/IR/SymbolInterfaces.td"
+include "mlir/IR/BuiltinAttributeInterfaces.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+
+//===----------------------------------------------------------------------===//
+// Attributes and types
+//===----------------------------------------------------------------------===//
+
+class Kernel_Enum<string name, string summary, list<I32EnumAttrCase> cases> : I32EnumAttr<name, summary, cases> {
+  let cppNamespace = "::llmopt::kernel";
+  let genSpecializedAttr = 0;
+}
+
+def Kernel_Epilogue : Kernel_Enum<"Epilogue", "what a product does with its sums", [
+  I32EnumAttrCase<"Store", 0, "store">,
+  I32EnumAttrCase<"Add", 1, "add">,
+  I32EnumAttrCase<"SiluMul", 2, "silu_mul">
+]>;
+def Kernel_EpilogueAttr : EnumAttr<Kernel_Dialect, Kernel_Epilogue, "epilogue"> { let assemblyFormat = "$value"; }
+
+def Kernel_RowDomain : Kernel_Enum<"RowDomain", "which rows a buffer holds", [
+  I32EnumAttrCase<"Tokens", 0, "tokens">,
+  I32EnumAttrCase<"Logits", 1, "logits">
+]>;
+def Kernel_RowDomainAttr : EnumAttr<Kernel_Dialect, Kernel_RowDomain, "rows"> { let assemblyFormat = "$value"; }
+
+def Kernel_PackFormat : Kernel_Enum<"PackFormat", "layout of packed bytes, see target/PackedFormat.h", [
+  I32EnumAttrCase<"F32", 0, "f32">,
+  I32EnumAttrCase<"Int8", 1, "int8">,
+  I32EnumAttrCase<"Int8Bitmask", 2, "int8_bitmask">,
+  I32EnumAttrCase<"Raw", 3, "raw">
+]>;
+
+def Kernel_WeightType : TypeDef<Kernel_Dialect, "Weight"> {
+  let mnemonic = "weight";
+  let summary = "packed bytes of a weight";
+  let description = [{
+    `!kernel.weight<3072x576, int8_bitmask>`. `raw` is row-major f32, for norm scales ([1, n]) and rotary tables.
+
+    Constraints: T1 rows and columns are positive.
+  }];
+  let parameters = (ins "int64_t":$rows, "int64_t":$columns, EnumParameter<Kernel_PackFormat>:$format);
+  let hasCustomAssemblyFormat = 1;
+  let genVerifyDecl = 1;
+}
+
+def Kernel_Floats : MemRefRankOf<[F32], [2]>;
+def Kernel_Records : MemRefRankOf<[I8], [2]>;
+
+class Kernel_Op<string mnemonic, list<Trait> traits = []> : Op<Kernel_Dialect, mnemonic, traits>;
+
+//===----------------------------------------------------------------------===//
+// Weights and buffers
+//===----------------------------------------------------------------------===//
+
+def Kernel_WeightDataOp : Kernel_Op<"weight_data", [Symbol]> {
+  let summary = "a packed weight of the library";
+  let description = [{
+    ```mlir
+    kernel.weight_data @w3 "layers.0.gate_up" : !kernel.weight<3072x576, int8> at 28311552 bytes 1867840
+      parts [{codes = #llmopt.blob<...>, scales = #llmopt.blob<...>, rows = 1536}, ...] {interleaved, zeros = 0 : i64}
+    ```
+    `offset` is relative to the packed weights of the library, `bytes` the packed size. `parts` are the sources of consecutive rows (of
+    alternating panels of 16 rows, with `interleaved`); the packer reads them when the library is written.
+
+    Constraints: K1 offset is a multiple of 64, bytes is positive; K2 the rows of the parts add up.
+  }];
+  let arguments = (ins SymbolNameAttr:$sym_name, StrAttr:$name, TypeAttrOf<Kernel_WeightType>:$type, I64Attr:$offset, I64Attr:$bytes,
+                       TypedArrayAttrBase<DictionaryAttr, "weight parts">:$parts, UnitAttr:$interleaved, DefaultValuedAttr<I64Attr, "0">:$zeros);
+  let assemblyFormat = [{
+    $sym_name $name `:` $type `at` $offset `bytes` $bytes `parts` $parts attr-dict
+  }];
+  let hasVerifier = 1;
+}
+
+def Kernel_WeightOp : Kernel_Op<"weight", [Pure, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "reference to a packed weight";
+  let description = [{
+    Constraints: K3 the symbol is a kernel.weight_data of this type.
+  }];
+  let arguments = (ins FlatSymbolRefAttr:$weight);
+  let results = (outs Kernel_WeightType:$result);
+  let assemblyFormat = "$weight attr-dict `:` type($result)";
+}
+
+def Kernel_BufferOp : Kernel_Op<"buffer", [Pure]> {
+  let summary = "rows in the arena";
+  let description = [{
+    ```mlir
+    %h = kernel.buffer "hidden" tokens at 2304 : memref<?x576xf32>
+    ```
+    One row per token of the call (`tokens`) or per row whose logits are wanted (`logits`). A row has the type's second dimension, a
+    multiple of 64 bytes. The slot starts at `offset * capacity` bytes of the arena and takes `row bytes * capacity`; the memory plan assigns offsets, buffers
+    whose lifetimes do not overlap share bytes.
+
+    Constraints: K4 rows are dynamic, a row's bytes are a positive multiple of 64; K5 the offset is a multiple of 64.
+  }];
+  let arguments = (ins StrAttr:$name, Kernel_RowDomainAttr:$rows, OptionalAttr<I64Attr>:$offset);
+  let results = (outs AnyTypeOf<[Kernel_Floats, Kernel_Records]>:$result);
+  let assemblyFormat = "$name $rows (`at` $offset^)? attr-dict `:` type($result)";
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    /// Bytes of one row.
+    int64_t getRowBytes();
+  }];
+}
+
+def Kernel_LogitsOp : Kernel_Op<"logits", [Pure]> {
+  let summary = "the caller's logits";
+  let description = [{ `[logit_rows, vocabulary]`, outside of the arena. }];
+  let results = (outs Kernel_Floats:$result);
+  let assemblyFormat = "attr-dict `:` type($result)";
+}
+
+//===----------------------------------------------------------------------===//
+// Products
+//===----------------------------------------------------------------------===//
+
+def Kernel_EmbeddingOp : Kernel_Op<"embedding"> {
+  let summary = "rows of the token table";
+  let description = [{
+    `output[r, :] = table[tokens[r], :]` for the tokens of the call.
+
+    Constraints: E1 output has the table's columns.
+  }];
+  let arguments = (ins Kernel_WeightType:$table, Arg<Kernel_Floats, "", [MemWrite]>:$output);
+  let assemblyFormat = "$table `->` $output attr-dict `:` type($table) `,` type($output)";
+  let hasVerifier = 1;
+}
+
+def Kernel_LinearOp : Kernel_Op<"linear"> {
+  let summary = "product with a packed weight";
+  let description = [{
+    `output[m, n] (op)= sum_k input[m, k] * weight[n, k]`, see docs/Kernels.md for epilogues. With `group` the input holds int8 records
+    (QuantizedRow of the weight's columns and this group), otherwise f32 rows.
+
+    Constraints: N1 record inputs come with a group and an integer weight, f32 inputs without a group; N2 the input's row fits the weight's columns;
+    N3 the output has the weight's rows (half of them for silu_mul), up to the padding to 16; N4 the group is a positive multiple of 32.
+  }];
+  let arguments = (ins Arg<AnyTypeOf<[Kernel_Floats, Kernel_Records]>, "", [MemRead]>:$input, Kernel_WeightType:$weight,
+                       Arg<Kernel_Floats, "", [MemRead, MemWrite]>:$output, Kernel_EpilogueAttr:$epilogue, OptionalAttr<I64Attr>:$group);
+  let assemblyFormat = [{
+    $epilogue $input `,` $weight `->` $output (`group` $group^)? attr-dict `:` type($input) `,` type($weight) `,` type($output)
+  }];
+  let hasVerifier = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Rows
+//===----------------------------------------------------------------------===//
+
+def Kernel_RMSNormOp : Kernel_Op<"rms_norm"> {
+  let summary = "normalised rows, optionally quantized to int8 records";
+  let description = [{
+    With `group` the output holds int8 records instead of floats.
+
+    Constraints: G1 gamma is raw [1, columns] and the input has these columns; G2 record outputs come with a group and have its record size.
+  }];
+  let arguments = (ins Arg<Kernel_Floats, "", [MemRead]>:$input, Kernel_WeightType:$gamma,
+                       Arg<AnyTypeOf<[Kernel_Floats, Kernel_Records]>, "", [MemWrite]>:$output, F32Attr:$epsilon, OptionalAttr<I64Attr>:$group);
+  let assemblyFormat = "$input `,` $gamma `->` $output (`group` $group^)? attr-dict `:` type($input) `,` type($gamma) `,` type($output)";
+  let hasVerifier = 1;
+}
+
+def Kernel_QuantizeOp : Kernel_Op<"quantize"> {
+  let summary = "rows quantized to int8 records";
+  let description = [{
+    Constraints: Q1 the output has the record size of the columns and the group.
+  }];
+  let arguments = (ins Arg<Kernel_Floats, "", [MemRead]>:$input, Arg<Kernel_Records, "", [MemWrite]>:$output, I64Attr:$columns, I64Attr:$group);
+  let assemblyFormat = "$input `->` $output `columns` $columns `group` $group attr-dict `:` type($input) `,` type($output)";
+  let hasVerifier = 1;
+}
+
+def Kernel_GatherRowsOp : Kernel_Op<"gather_rows"> {
+  let summary = "the rows whose logits are wanted";
+  let description = [{
+    Constraints: X1 equal columns.
+  }];
+  let arguments = (ins Arg<Kernel_Floats, "", [MemRead]>:$input, Arg<Kernel_Floats, "", [MemWrite]>:$output);
+  let assemblyFormat = "$input `->` $output attr-dict `:` type($input) `,` type($output)";
+  let hasVerifier = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Attention
+//===----------------------------------------------------------------------===//
+
+def Kernel_RopeAppendOp : Kernel_Op<"rope_append", [DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
+  let summary = "rotate q in place, rotate k and copy v into the cache";
+  let description = [{
+    A row of qkv is [q of all heads | k of all kv_heads | v of all kv_heads].
+
+    Constraints: H1 heads is a positive multiple of kv_heads, qkv has (heads + 2 kv_heads) * head_dim columns; H2 the table is raw [max_positions, head_dim].
+  }];
+  let arguments = (ins Kernel_Floats:$qkv, Kernel_WeightType:$table, I64Attr:$layer,
+                       I64Attr:$heads, I64Attr:$kv_heads, I64Attr:$head_dim);
+  let assemblyFormat = "$qkv `,` $table `layer` $layer attr-dict `:` type($qkv) `,` type($table)";
+  let hasVerifier = 1;
+}
+
+def Kernel_AttentionOp : Kernel_Op<"attention", [DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
+  let summary = "causal attention of the call's rows over the cache";
+  let description = [{
+    Reads q from qkv and keys and values of `layer` from the cache.
+
+    Constraints: H1 as for rope_append; H3 output has heads * head_dim columns.
+  }];
+  let arguments = (ins Kernel_Floats:$qkv, Kernel_Floats:$output, I64Attr:$layer,
+                       I64Attr:$heads, I64Attr:$kv_heads, I64Attr:$head_dim, F32Attr:$scale);
+  let assemblyFormat = "$qkv `->` $output `layer` $layer attr-dict `:` type($qkv) `,` type($output)";
+  let hasVerifier = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Threads
+//===----------------------------------------------------------------------===//
+
+def Kernel_BarrierOp : Kernel_Op<"barrier", [MemoryEffects<[MemRead, MemWrite]>]> {
+  let summary = "waits for all threads of the call";
+  let assemblyFormat = "attr-dict";
+}
+
+#endif // LLMOPT_DIALECTS_KERNEL_OPS_TD

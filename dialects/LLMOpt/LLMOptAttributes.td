@@ -1,0 +1,152 @@
+//===- LLMOptAttributes.td - Attributes and types ------------*- tablegen -*-===//
+//
+// Part of the llmopt project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for licence information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef LLMOPT_DIALECTS_LLMOPT_ATTRIBUTES_TD
+#define LLMOPT_DIALECTS_LLMOPT_ATTRIBUTES_TD
+
+include "dialects/LLMOpt/LLMOptDialect.td"
+include "mlir/IR/AttrTypeBase.td"
+include "mlir/IR/EnumAttr.td"
+
+class LLMOpt_Attr<string name, string attrMnemonic> : AttrDef<LLMOpt_Dialect, name> {
+  let mnemonic = attrMnemonic;
+}
+
+class LLMOpt_Enum<string name, string summary, list<I32EnumAttrCase> cases>
+    : I32EnumAttr<name, summary, cases> {
+  let cppNamespace = "::llmopt";
+  let genSpecializedAttr = 0;
+}
+
+//===----------------------------------------------------------------------===//
+// Where weights are
+//===----------------------------------------------------------------------===//
+
+def LLMOpt_BlobAttr : LLMOpt_Attr<"WeightBlob", "blob"> {
+  let summary = "bytes of a weight in a file";
+  let description = [{
+    `#llmopt.blob<"model.onnx.data", 1024, 3538944>` names `bytes` bytes at `offset` of a file. The name is
+    relative to the model's directory; "" is the model file itself, "<spill>" the store's spill file, which holds what passes
+    wrote. With `transposed` the bytes are the row-major [K, N] of a weight whose type says [N, K].
+
+    Constraints (checked by the verifier): B1 offset and bytes are not negative.
+  }];
+  let parameters = (ins StringRefParameter<"file">:$file, "int64_t":$offset, "int64_t":$bytes,
+                        DefaultValuedParameter<"bool", "false">:$transposed);
+  let hasCustomAssemblyFormat = 1;
+  let genVerifyDecl = 1;
+}
+
+def LLMOpt_RandomAttr : LLMOpt_Attr<"Random", "random"> {
+  let summary = "seeded random weights, for tests";
+  let description = [{
+    `#llmopt.random<7>` stands for normally distributed values with standard deviation 1 / sqrt(K), drawn from a generator
+    with this seed; equal everywhere.
+  }];
+  let parameters = (ins "uint64_t":$seed);
+  let assemblyFormat = "`<` $seed `>`";
+}
+
+//===----------------------------------------------------------------------===//
+// Formats
+//===----------------------------------------------------------------------===//
+
+def LLMOpt_Encoding : LLMOpt_Enum<"Encoding", "numbers that a weight is stored in", [
+  I32EnumAttrCase<"F32", 0, "f32">,
+  I32EnumAttrCase<"Int8", 1, "int8">
+]>;
+
+def LLMOpt_Layout : LLMOpt_Enum<"Layout", "arrangement of the packed bytes", [
+  I32EnumAttrCase<"Undecided", 0, "undecided">,
+  I32EnumAttrCase<"Dense", 1, "dense">,
+  I32EnumAttrCase<"Bitmask", 2, "bitmask">
+]>;
+
+def LLMOpt_FormatAttr : LLMOpt_Attr<"Format", "format"> {
+  let summary = "how a weight is encoded and laid out";
+  let description = [{
+    `#llmopt.format<int8>` is int8 with one scale per row, the layout not chosen yet; `#llmopt.format<int8, bitmask>` stores the
+    non-zero codes and a bit per weight. `target/PackedFormat.h` defines the bytes.
+
+    Constraints: F1 the bitmask layout needs int8.
+  }];
+  let parameters = (ins EnumParameter<LLMOpt_Encoding>:$encoding,
+                        DefaultValuedParameter<"::llmopt::Layout", "::llmopt::Layout::Undecided">:$layout);
+  let hasCustomAssemblyFormat = 1;
+  let genVerifyDecl = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// The ONNX signature of a decoder
+//===----------------------------------------------------------------------===//
+
+def LLMOpt_Role : LLMOpt_Enum<"Role", "meaning of an argument or result", [
+  I32EnumAttrCase<"Tokens", 1, "tokens">,
+  I32EnumAttrCase<"Mask", 2, "mask">,
+  I32EnumAttrCase<"Positions", 3, "positions">,
+  I32EnumAttrCase<"Key", 4, "key">,
+  I32EnumAttrCase<"Value", 5, "value">,
+  I32EnumAttrCase<"Logits", 6, "logits">
+]>;
+
+def LLMOpt_RoleAttr : LLMOpt_Attr<"ArgumentRole", "role"> {
+  let summary = "role of a function argument or result, and its layer";
+  let description = [{
+    `llmopt.role = #llmopt.role<key, 3>` on an argument: the past keys of layer 3; on a result: the present keys.
+    The values are those of `llmopt_role` in the model ABI.
+  }];
+  let parameters = (ins EnumParameter<LLMOpt_Role>:$role, DefaultValuedParameter<"int64_t", "0">:$layer);
+  let assemblyFormat = "`<` $role (`,` $layer^)? `>`";
+}
+
+def LLMOpt_Padding : LLMOpt_Enum<"Padding", "where the attention mask puts padding", [
+  I32EnumAttrCase<"None", 0, "none">,
+  I32EnumAttrCase<"Left", 1, "left">,
+  I32EnumAttrCase<"Right", 2, "right">
+]>;
+def LLMOpt_PaddingAttr : EnumAttr<LLMOpt_Dialect, LLMOpt_Padding, "padding"> {
+  let assemblyFormat = "$value";
+}
+
+def LLMOpt_ArgumentAttr : LLMOpt_Attr<"Argument", "argument"> {
+  let summary = "one input or output of the ONNX signature, kept when the functional entry is gone";
+  let parameters = (ins StringRefParameter<"name">:$name, EnumParameter<LLMOpt_Role>:$role,
+                        "int64_t":$layer, "::mlir::RankedTensorType":$type);
+  let assemblyFormat = "`<` $name `,` $role `,` $layer `,` $type `>`";
+}
+
+def LLMOpt_DecoderAttr : LLMOpt_Attr<"Decoder", "decoder"> {
+  let summary = "geometry of a decoder with a KV cache";
+  let description = [{
+    Module attribute `llmopt.decoder`, set when the stateful entry is formed; `inputs` and `outputs` are arrays of
+    `#llmopt.argument` in the order of the ONNX signature.
+  }];
+  let parameters = (ins "int64_t":$layers, "int64_t":$heads, "int64_t":$kv_heads, "int64_t":$head_dim,
+                        "int64_t":$vocabulary, "int64_t":$max_positions, EnumParameter<LLMOpt_Padding>:$padding,
+                        "::mlir::ArrayAttr":$inputs, "::mlir::ArrayAttr":$outputs);
+  let assemblyFormat = "`<` struct(params) `>`";
+}
+
+//===----------------------------------------------------------------------===//
+// Types
+//===----------------------------------------------------------------------===//
+
+def LLMOpt_PackedType : TypeDef<LLMOpt_Dialect, "Packed"> {
+  let mnemonic = "packed";
+  let summary = "an encoded weight";
+  let description = [{
+    `!llmopt.packed<1536x576, #llmopt.format<int8, bitmask>>`: N rows (outputs) by K columns (inputs).
+
+    Constraints: P1 rows and columns are positive.
+  }];
+  let parameters = (ins "int64_t":$rows, "int64_t":$columns, "::llmopt::FormatAttr":$format);
+  let hasCustomAssemblyFormat = 1;
+  let genVerifyDecl = 1;
+}
+
+#endif // LLMOPT_DIALECTS_LLMOPT_ATTRIBUTES_TD

@@ -1,0 +1,266 @@
+//===- LLMOptOps.cpp - Verifiers of the llmopt operations ---- -*- C++ -*--===//
+//
+// Part of the llmopt project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for licence information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "dialects/LLMOpt/LLMOptOps.h"
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/DialectImplementation.h"
+
+using namespace llmopt;
+using namespace mlir;
+
+#include "dialects/LLMOpt/LLMOptInterfaces.cpp.inc"
+
+#define GET_OP_CLASSES
+#include "dialects/LLMOpt/LLMOptOps.cpp.inc"
+
+//===----------------------------------------------------------------------===//
+// Shared checks
+//===----------------------------------------------------------------------===//
+
+static int64_t lastDimension(Value value) {
+  return cast<RankedTensorType>(value.getType()).getShape().back();
+}
+
+/// Rows and columns of a plain or packed weight.
+static std::pair<int64_t, int64_t> matrixShape(Value matrix) {
+  if (auto packed = dyn_cast<PackedType>(matrix.getType()))
+    return {packed.getRows(), packed.getColumns()};
+  ArrayRef<int64_t> shape = cast<RankedTensorType>(matrix.getType()).getShape();
+  return {shape[0], shape[1]};
+}
+
+static LogicalResult checkRank(Operation *op, Value value, StringRef what) {
+  if (cast<RankedTensorType>(value.getType()).getRank() == 0)
+    return op->emitOpError() << what << " must have at least one dimension";
+  return success();
+}
+
+static LogicalResult checkLastDimension(Operation *op, Value value,
+                                        int64_t expected, StringRef what) {
+  if (failed(checkRank(op, value, what)))
+    return failure();
+  if (lastDimension(value) != expected)
+    return op->emitOpError() << "last dimension of " << what << " must be "
+                             << expected << ", got " << lastDimension(value);
+  return success();
+}
+
+/// Checks that `shape` is `prefix` followed by exactly one dimension.
+static LogicalResult checkLeading(Operation *op, ArrayRef<int64_t> shape,
+                                  ArrayRef<int64_t> prefix, StringRef what) {
+  if (shape.size() != prefix.size() + 1 || shape.drop_back() != prefix)
+    return op->emitOpError() << "leading dimensions of " << what << " disagree";
+  return success();
+}
+
+static ArrayRef<int64_t> shapeOf(Value value) {
+  return cast<RankedTensorType>(value.getType()).getShape();
+}
+
+static int64_t sourceBytes(Attribute source) {
+  if (auto blob = dyn_cast<WeightBlobAttr>(source))
+    return blob.getBytes();
+  return -1;
+}
+
+//===----------------------------------------------------------------------===//
+// Weights
+//===----------------------------------------------------------------------===//
+
+LogicalResult WeightOp::verify() {
+  RankedTensorType type = getType();
+  if (!type.hasStaticShape())
+    return emitOpError("shape must be static, got ") << type;
+  int64_t bytes = sourceBytes(getSource());
+  if (bytes >= 0 && bytes != type.getNumElements() * 4)
+    return emitOpError("blob has ")
+           << bytes << " bytes, but " << type << " needs "
+           << type.getNumElements() * 4;
+  auto elements = dyn_cast<ElementsAttr>(getSource());
+  if (elements && elements.getShapedType() != type)
+    return emitOpError("literal has type ")
+           << elements.getShapedType() << ", expected " << type;
+  return success();
+}
+
+LogicalResult EncodedWeightOp::verify() {
+  PackedType type = getType();
+  bool integer = type.getFormat().getEncoding() == Encoding::Int8;
+  if (integer != getScales().has_value())
+    return emitOpError(integer ? "int8 needs scales" : "f32 has no scales");
+  int64_t count = type.getRows() * type.getColumns();
+  int64_t codeBytes = sourceBytes(getCodes());
+  int64_t expected = integer ? count : count * 4;
+  if (codeBytes >= 0 && codeBytes != expected)
+    return emitOpError("codes have ")
+           << codeBytes << " bytes, expected " << expected;
+  if (integer) {
+    int64_t scaleBytes = sourceBytes(*getScales());
+    if (scaleBytes >= 0 && scaleBytes != type.getRows() * 4)
+      return emitOpError("scales have ")
+             << scaleBytes << " bytes, expected " << type.getRows() * 4;
+  }
+  int64_t zeros = getZeros();
+  if (zeros < 0 || zeros > count)
+    return emitOpError("zeros must be in [0, ") << count << "], got " << zeros;
+  return success();
+}
+
+LogicalResult ConcatWeightsOp::verify() {
+  if (getWeights().empty())
+    return emitOpError("needs at least one weight");
+  PackedType result = getType();
+  int64_t rows = 0;
+  for (Value weight : getWeights()) {
+    auto type = cast<PackedType>(weight.getType());
+    if (type.getColumns() != result.getColumns() ||
+        type.getFormat() != result.getFormat())
+      return emitOpError("weights must have equal columns and formats, got ")
+             << type << " for " << result;
+    if (type.getRows() % 16)
+      return emitOpError("rows of every weight must be a multiple of 16, got ")
+             << type.getRows();
+    rows += type.getRows();
+  }
+  if (rows != result.getRows())
+    return emitOpError("rows add up to ")
+           << rows << ", but the result has " << result.getRows();
+  if (getInterleaved() &&
+      (getWeights().size() != 2 ||
+       getWeights()[0].getType() != getWeights()[1].getType()))
+    return emitOpError("interleaved needs two weights with equal rows");
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Products
+//===----------------------------------------------------------------------===//
+
+LogicalResult EmbeddingOp::verify() {
+  auto [rows, columns] = matrixShape(getTable());
+  if (failed(checkLastDimension(*this, getResult(), columns, "the result")))
+    return failure();
+  return checkLeading(*this, shapeOf(getResult()), shapeOf(getIds()),
+                      "ids and result");
+}
+
+OpOperand &LinearOp::getWeightOperand() { return getWeightMutable(); }
+OpOperand &LinearOp::getActivationOperand() { return getInputMutable(); }
+bool LinearOp::isHead() { return getHead(); }
+
+LogicalResult LinearOp::verify() {
+  auto [rows, columns] = matrixShape(getWeight());
+  if (failed(checkLastDimension(*this, getInput(), columns, "the input")) ||
+      failed(checkLastDimension(*this, getResult(), rows, "the result")) ||
+      failed(checkLeading(*this, shapeOf(getResult()),
+                          shapeOf(getInput()).drop_back(),
+                          "input and result")))
+    return failure();
+  std::optional<int64_t> group = getActivationGroup();
+  if (!group)
+    return success();
+  auto packed = dyn_cast<PackedType>(getWeight().getType());
+  if (!packed || packed.getFormat().getEncoding() != Encoding::Int8)
+    return emitOpError("integer activations need an integer weight, got ")
+           << getWeight().getType();
+  if (*group <= 0 || *group % 32)
+    return emitOpError("activation group must be a positive multiple of 32, got ")
+           << *group;
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// The rest of a transformer block
+//===----------------------------------------------------------------------===//
+
+LogicalResult RMSNormOp::verify() {
+  if (failed(checkLastDimension(*this, getInput(), shapeOf(getGamma())[0],
+                                "the input")))
+    return failure();
+  if (getEpsilon().isNegative())
+    return emitOpError("epsilon must not be negative, got ")
+           << getEpsilon().convertToFloat();
+  return success();
+}
+
+LogicalResult SplitOp::verify() {
+  if (failed(checkRank(*this, getInput(), "the input")))
+    return failure();
+  int64_t sum = 0;
+  for (Value part : getParts()) {
+    if (failed(checkRank(*this, part, "a part")) ||
+        failed(checkLeading(*this, shapeOf(part),
+                            shapeOf(getInput()).drop_back(),
+                            "input and parts")))
+      return failure();
+    sum += lastDimension(part);
+  }
+  if (sum != lastDimension(getInput()))
+    return emitOpError("parts add up to ")
+           << sum << " columns, but the input has "
+           << lastDimension(getInput());
+  return success();
+}
+
+LogicalResult RopeOp::verify() {
+  int64_t headDim = getHeadDim(), heads = getHeads();
+  if (headDim <= 0 || headDim % 2 || heads <= 0)
+    return emitOpError("head_dim must be even and positive and heads positive, "
+                       "got head_dim ")
+           << headDim << " and heads " << heads;
+  if (failed(checkLastDimension(*this, getInput(), heads * headDim,
+                                "the input")) ||
+      failed(checkLastDimension(*this, getTable(), headDim, "the table")))
+    return failure();
+  return checkLeading(*this, shapeOf(getInput()), shapeOf(getPositions()),
+                      "input and positions");
+}
+
+/// Checks what both attention operations share: head counts and last dimensions.
+template <typename AttentionLike>
+static LogicalResult verifyGeometry(AttentionLike op) {
+  int64_t heads = op.getHeads(), kvHeads = op.getKvHeads();
+  if (heads <= 0 || kvHeads <= 0 || heads % kvHeads)
+    return op.emitOpError("heads must be a positive multiple of kv_heads, got ")
+           << heads << " and " << kvHeads;
+  int64_t width = heads * op.getHeadDim(), kvWidth = kvHeads * op.getHeadDim();
+  if (failed(checkLastDimension(op, op.getQuery(), width, "the query")) ||
+      failed(checkLastDimension(op, op.getKey(), kvWidth, "the key")) ||
+      failed(checkLastDimension(op, op.getValue(), kvWidth, "the value")))
+    return failure();
+  return checkLastDimension(op, op.getResult(), width, "the result");
+}
+
+LogicalResult AttentionOp::verify() {
+  if (failed(verifyGeometry(*this)))
+    return failure();
+  if (bool(getPastKey()) != bool(getPastValue()))
+    return emitOpError("past keys and values come together");
+  for (Value cache : {getPastKey(), getPastValue(), getPresentKey(),
+                      getPresentValue()}) {
+    if (!cache)
+      continue;
+    ArrayRef<int64_t> shape = shapeOf(cache);
+    if (shape[1] != int64_t(getKvHeads()) || shape[3] != int64_t(getHeadDim()))
+      return emitOpError("past and present must be [batch, ")
+             << getKvHeads() << ", tokens, " << getHeadDim() << "], got "
+             << cache.getType();
+  }
+  if ((getPadding() == Padding::None) != !getMask())
+    return emitOpError("padding must be none exactly when there is no mask");
+  return success();
+}
+
+LogicalResult CachedAttentionOp::verify() {
+  if (failed(verifyGeometry(*this)))
+    return failure();
+  if (int64_t(getLayer()) < 0)
+    return emitOpError("layer must not be negative, got ")
+           << int64_t(getLayer());
+  return success();
+}

@@ -1,0 +1,244 @@
+//===- LLMOptOps.td - Operations of the llmopt dialect -------*- tablegen -*-===//
+//
+// Part of the llmopt project, under the Apache License v2.0 with LLVM Exceptions.
+// See LICENSE for licence information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef LLMOPT_DIALECTS_LLMOPT_OPS_TD
+#define LLMOPT_DIALECTS_LLMOPT_OPS_TD
+
+include "dialects/LLMOpt/LLMOptAttributes.td"
+include "dialects/LLMOpt/LLMOptInterfaces.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+include "mlir/Interfaces/InferTypeOpInterface.td"
+
+class LLMOpt_Op<string mnemonic, list<Trait> traits = []> : Op<LLMOpt_Dialect, mnemonic, traits>;
+class LLMOpt_PureOp<string mnemonic, list<Trait> traits = []> : LLMOpt_Op<mnemonic, [Pure] # traits>;
+
+/// [..., features] in f32; the leading dimensions are batch and sequence, or rows.
+def LLMOpt_Activations : RankedTensorOf<[F32]>;
+/// [...] token ids or positions.
+def LLMOpt_Indices : RankedTensorOf<[I32, I64]>;
+/// A weight, plain [N, K] or encoded.
+def LLMOpt_Matrix : AnyTypeOf<[2DTensorOf<[F32]>, LLMOpt_PackedType]>;
+def LLMOpt_Vector : 1DTensorOf<[F32]>;
+def LLMOpt_WeightSource : AnyAttrOf<[LLMOpt_BlobAttr, LLMOpt_RandomAttr, ElementsAttr]>;
+
+//===----------------------------------------------------------------------===//
+// Weights
+//===----------------------------------------------------------------------===//
+
+def LLMOpt_WeightOp : LLMOpt_PureOp<"weight"> {
+  let summary = "a plain float weight";
+  let description = [{
+    ```mlir
+    %g = llmopt.weight "gate" (#llmopt.blob<"model.onnx.data", 1024, 3538944, transposed>) : tensor<1536x576xf32>
+    ```
+    Matrices are [N, K]: N outputs, K inputs.
+
+    Constraints: W1 the shape is static; W2 a blob has exactly the bytes of the type; W3 a literal has the type's shape.
+  }];
+  let arguments = (ins StrAttr:$name, LLMOpt_WeightSource:$source);
+  let results = (outs RankedTensorOf<[F32]>:$result);
+  let assemblyFormat = "$name `(` $source `)` attr-dict `:` type($result)";
+  let hasVerifier = 1;
+}
+
+def LLMOpt_EncodedWeightOp : LLMOpt_PureOp<"encoded_weight"> {
+  let summary = "a weight in an encoded format";
+  let description = [{
+    ```mlir
+    %g = llmopt.encoded_weight "gate" codes(#llmopt.blob<"<spill>", 0, 884736>) scales(#llmopt.blob<"<spill>", 884736, 6144>)
+           {zeros = 530841 : i64} : !llmopt.packed<1536x576, #llmopt.format<int8, bitmask>>
+    ```
+    `codes` are the row-major [N, K] numbers before packing (int8, or f32 values for the f32 encoding), `scales` one f32 per row.
+    `zeros` counts the weights that are exactly zero. The packer arranges the bytes when the library is written.
+
+    Constraints: E1 integer encodings have scales, f32 has none; E2 codes and scales have the sizes that the type implies;
+    E3 0 <= zeros <= N * K.
+  }];
+  let arguments = (ins StrAttr:$name, LLMOpt_WeightSource:$codes, OptionalAttr<LLMOpt_WeightSource>:$scales, I64Attr:$zeros);
+  let results = (outs LLMOpt_PackedType:$result);
+  let assemblyFormat = "$name `codes` `(` $codes `)` (`scales` `(` $scales^ `)`)? attr-dict `:` type($result)";
+  let hasVerifier = 1;
+}
+
+def LLMOpt_ConcatWeightsOp : LLMOpt_PureOp<"concat_weights"> {
+  let summary = "one weight from the rows of several";
+  let description = [{
+    ```mlir
+    %qkv = llmopt.concat_weights %q, %k, %v : (!llmopt.packed<576x576, #f>, ...) -> !llmopt.packed<960x576, #f>
+    %gu = llmopt.concat_weights interleaved %gate, %up : ...
+    ```
+    Products that share their activations become one. `interleaved` alternates panels of 16 rows of the two weights (gate and up), so that
+    one kernel holds both factors of a gated unit in registers.
+
+    Constraints: C1 equal columns and formats; C2 the rows add up; C3 `interleaved` has two weights with equal rows; C4 all rows are
+    multiples of 16.
+  }];
+  let arguments = (ins Variadic<LLMOpt_PackedType>:$weights, UnitAttr:$interleaved);
+  let results = (outs LLMOpt_PackedType:$result);
+  let assemblyFormat = "(`interleaved` $interleaved^)? $weights attr-dict `:` functional-type($weights, $result)";
+  let hasVerifier = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Products
+//===----------------------------------------------------------------------===//
+
+def LLMOpt_EmbeddingOp : LLMOpt_PureOp<"embedding"> {
+  let summary = "rows of a table";
+  let description = [{
+    `result[..., :] = table[ids[...], :]`.
+
+    Constraints: D1 the result has the shape of ids followed by the table's columns.
+  }];
+  let arguments = (ins LLMOpt_Indices:$ids, LLMOpt_Matrix:$table);
+  let results = (outs LLMOpt_Activations:$result);
+  let assemblyFormat = "$ids `,` $table attr-dict `:` functional-type(operands, $result)";
+  let hasVerifier = 1;
+}
+
+def LLMOpt_LinearOp : LLMOpt_PureOp<"linear", [DeclareOpInterfaceMethods<LLMOpt_CompressibleOp>]> {
+  let summary = "product with a constant weight";
+  let description = [{
+    `result[..., n] = sum_k input[..., k] * weight[n, k]`
+
+    ```mlir
+    %y = llmopt.linear %x, %w activations(64) {head} : (tensor<?x?x576xf32>, !llmopt.packed<...>) -> tensor<?x?x49152xf32>
+    ```
+    `activations(G)`: the input is quantized to int8 at run time, with a scale per row and group of G columns, and the product
+    is an integer product. Without it activations stay float. `head` marks the output head.
+
+    Constraints: L1 the input's last dimension is K, the result's N, the leading dimensions agree; L2 `activations` needs an
+    integer weight; L3 G is a positive multiple of 32.
+  }];
+  let arguments = (ins LLMOpt_Activations:$input, LLMOpt_Matrix:$weight, OptionalAttr<I64Attr>:$activation_group, UnitAttr:$head);
+  let results = (outs LLMOpt_Activations:$result);
+  let assemblyFormat = [{
+    $input `,` $weight (`activations` `(` $activation_group^ `)`)? attr-dict `:` functional-type(operands, $result)
+  }];
+  let hasVerifier = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// The rest of a transformer block
+//===----------------------------------------------------------------------===//
+
+def LLMOpt_RMSNormOp : LLMOpt_PureOp<"rms_norm", [AllTypesMatch<["input", "result"]>]> {
+  let summary = "root mean square normalisation";
+  let description = [{
+    `result = input / sqrt(mean(input²) + epsilon) * gamma`, over the last dimension (Zhang and Sennrich, 2019).
+
+    Constraints: R1 gamma has the length of the last dimension; R2 epsilon is not negative.
+  }];
+  let arguments = (ins LLMOpt_Activations:$input, LLMOpt_Vector:$gamma, F32Attr:$epsilon);
+  let results = (outs LLMOpt_Activations:$result);
+  let assemblyFormat = "$input `,` $gamma attr-dict `:` type($input) `,` type($gamma)";
+  let hasVerifier = 1;
+}
+
+def LLMOpt_GluActivation : LLMOpt_Enum<"GluActivation", "function of the gate", [I32EnumAttrCase<"Silu", 0, "silu">]>;
+def LLMOpt_GluActivationAttr : EnumAttr<LLMOpt_Dialect, LLMOpt_GluActivation, "glu_activation"> { let assemblyFormat = "$value"; }
+
+def LLMOpt_GluOp : LLMOpt_PureOp<"glu", [SameOperandsAndResultType]> {
+  let summary = "gated linear unit";
+  let description = [{ `result = activation(gate) * up`; silu(x) = x / (1 + exp(-x)). }];
+  let arguments = (ins LLMOpt_GluActivationAttr:$activation, LLMOpt_Activations:$gate, LLMOpt_Activations:$up);
+  let results = (outs LLMOpt_Activations:$result);
+  let assemblyFormat = "$activation $gate `,` $up attr-dict `:` type($result)";
+}
+
+def LLMOpt_SplitOp : LLMOpt_PureOp<"split"> {
+  let summary = "consecutive parts of the last dimension";
+  let description = [{
+    `%q, %k, %v = llmopt.split %qkv : tensor<?x960xf32> -> tensor<?x576xf32>, tensor<?x192xf32>, tensor<?x192xf32>`
+
+    Constraints: S1 the parts' last dimensions add up to the input's; S2 the leading dimensions agree.
+  }];
+  let arguments = (ins LLMOpt_Activations:$input);
+  let results = (outs Variadic<LLMOpt_Activations>:$parts);
+  let assemblyFormat = "$input attr-dict `:` type($input) `->` type($parts)";
+  let hasVerifier = 1;
+}
+
+def LLMOpt_RowPositionsOp : LLMOpt_PureOp<"row_positions"> {
+  let summary = "positions of the new tokens when only their count is masked";
+  let description = [{
+    `result[b, i] = past_b + i` for right-padded batches, where the row's `past_b` is `sum(mask[b, :]) - sequence`, or 0 for a
+    prompt (mask and ids have equal width).
+  }];
+  let arguments = (ins LLMOpt_Indices:$ids, LLMOpt_Indices:$mask);
+  let results = (outs LLMOpt_Indices:$result);
+  let assemblyFormat = "$ids `,` $mask attr-dict `:` functional-type(operands, $result)";
+}
+
+def LLMOpt_RopeOp : LLMOpt_PureOp<"rope", [AllTypesMatch<["input", "result"]>]> {
+  let summary = "rotary position embedding";
+  let description = [{
+    Rotates each head of `input[..., heads * head_dim]` (Su et al., 2021), halves convention: with d = head_dim / 2,
+    c = table[p, 0:d], s = table[p, d:2d], (x1, x2) the halves of a head:
+    `(x1, x2) -> (x1 * c - x2 * s, x2 * c + x1 * s)`. Position p comes from `positions[...]`.
+
+    Constraints: O1 head_dim is even and positive, heads * head_dim is the last dimension; O2 the table is [max_positions, head_dim];
+    O3 positions have the input's leading dimensions.
+  }];
+  let arguments = (ins LLMOpt_Activations:$input, LLMOpt_Indices:$positions, 2DTensorOf<[F32]>:$table, I64Attr:$heads, I64Attr:$head_dim);
+  let results = (outs LLMOpt_Activations:$result);
+  let assemblyFormat = "$input `at` $positions `,` $table attr-dict `:` type($input) `,` type($positions) `,` type($table)";
+  let hasVerifier = 1;
+}
+
+class LLMOpt_AttentionBase<string mnemonic, list<Trait> traits> : LLMOpt_Op<mnemonic, traits> {
+  code geometryDeclaration = [{
+    /// Query heads that share a key head.
+    int64_t getGroup() { return getHeads() / getKvHeads(); }
+  }];
+}
+
+def LLMOpt_AttentionOp : LLMOpt_AttentionBase<"attention", [Pure, AttrSizedOperandSegments]> {
+  let summary = "causal grouped-query attention over past and new keys, functional";
+  let description = [{
+    ```mlir
+    %o, %pk, %pv = llmopt.attention %q, %k, %v past(%past_k, %past_v) mask(%mask) right
+                     {heads = 9, kv_heads = 3, head_dim = 64, scale = 0.125 : f32} : ...
+    ```
+    query [batch, sequence, heads * head_dim], key and value [batch, sequence, kv_heads * head_dim] (the rotary embedding is applied already),
+    past and present [batch, kv_heads, tokens, head_dim]. present = past then new; for `right` padding, row b's new keys are stored after its
+    own sum(mask[b]) - sequence past keys. Query i of a row sees the keys up to its own position that the mask keeps:
+    `softmax(scale * q k^T) v`; a row that sees no key is unspecified.
+
+    Constraints: A1 heads is a positive multiple of kv_heads; A2 last dimensions are heads * head_dim and kv_heads * head_dim; A3 past keys and values
+    come together, [batch, kv_heads, tokens, head_dim]; A4 padding is `none` exactly when there is no mask.
+  }];
+  let arguments = (ins LLMOpt_Activations:$query, LLMOpt_Activations:$key, LLMOpt_Activations:$value,
+                       Optional<4DTensorOf<[F32]>>:$past_key, Optional<4DTensorOf<[F32]>>:$past_value, Optional<LLMOpt_Indices>:$mask,
+                       LLMOpt_PaddingAttr:$padding, I64Attr:$heads, I64Attr:$kv_heads, I64Attr:$head_dim, F32Attr:$scale);
+  let results = (outs LLMOpt_Activations:$result, 4DTensorOf<[F32]>:$present_key, 4DTensorOf<[F32]>:$present_value);
+  let assemblyFormat = [{
+    $query `,` $key `,` $value (`past` `(` $past_key^ `,` $past_value `)`)? (`mask` `(` $mask^ `)`)? $padding attr-dict
+    `:` functional-type(operands, results)
+  }];
+  let extraClassDeclaration = geometryDeclaration;
+  let hasVerifier = 1;
+}
+
+def LLMOpt_CachedAttentionOp : LLMOpt_AttentionBase<"cached_attention", [MemoryEffects<[MemRead, MemWrite]>, AllTypesMatch<["query", "result"]>]> {
+  let summary = "attention of rows over the KV cache, stateful";
+  let description = [{
+    `llmopt.attention` after the stateful entry is formed: rows [rows, features] belong to the sequences of the call, keys and values are appended to the
+    cache of `layer`, and masks, positions and lengths are the call's.
+
+    Constraints: A1, A2 as for `llmopt.attention`; A5 layer is not negative.
+  }];
+  let arguments = (ins LLMOpt_Activations:$query, LLMOpt_Activations:$key, LLMOpt_Activations:$value,
+                       I64Attr:$layer, I64Attr:$heads, I64Attr:$kv_heads, I64Attr:$head_dim, F32Attr:$scale);
+  let results = (outs LLMOpt_Activations:$result);
+  let assemblyFormat = "$query `,` $key `,` $value `layer` $layer attr-dict `:` functional-type(operands, results)";
+  let extraClassDeclaration = geometryDeclaration;
+  let hasVerifier = 1;
+}
+
+#endif // LLMOPT_DIALECTS_LLMOPT_OPS_TD

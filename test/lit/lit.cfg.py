@@ -1,0 +1,24 @@
+# The lit tests of passes, dialects and tools.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+
+import os
+
+import lit.formats
+
+config.name = "llmopt"
+config.test_format = lit.formats.ShTest(execute_external=False)
+config.suffixes = [".mlir", ".test"]
+config.excludes = ["Inputs"]
+config.test_source_root = os.path.join(config.llmopt_source_dir, "test", "lit")
+config.test_exec_root = os.path.join(config.llmopt_build_dir, "test", "lit")
+config.environment["PATH"] = os.pathsep.join(
+    [
+        os.path.join(config.llmopt_build_dir, "bin"),
+        config.llvm_tools_dir,
+        os.environ["PATH"],
+    ]
+)
+for name in ("LLMOPT_CORPORA", "LLMOPT_CACHE", "XDG_CACHE_HOME", "HOME"):
+    if name in os.environ:
+        config.environment[name] = os.environ[name]
+config.substitutions.append(("%llmopt_source_dir", config.llmopt_source_dir))
