@@ -22,7 +22,6 @@ def Kernel_Dialect : Dialect {
     work on every thread (a static partition); `kernel.barrier` separates operations that touch the same bytes. One
     function, `@forward`, is the body of all entries of a decoder.
   }];
-  let useDefaultAttributePrinterParser = 1;
   let useDefaultTypePrinterParser = 1;
 }
 

@@ -18,9 +18,6 @@ using namespace mlir;
 #include "dialects/Kernel/KernelDialect.cpp.inc"
 #include "dialects/Kernel/KernelEnums.cpp.inc"
 
-#define GET_ATTRDEF_CLASSES
-#include "dialects/Kernel/KernelAttributes.cpp.inc"
-
 #define GET_TYPEDEF_CLASSES
 #include "dialects/Kernel/KernelTypes.cpp.inc"
 
@@ -28,10 +25,6 @@ using namespace mlir;
 #include "dialects/Kernel/KernelOps.cpp.inc"
 
 void KernelDialect::initialize() {
-  addAttributes<
-#define GET_ATTRDEF_LIST
-#include "dialects/Kernel/KernelAttributes.cpp.inc"
-      >();
   addTypes<
 #define GET_TYPEDEF_LIST
 #include "dialects/Kernel/KernelTypes.cpp.inc"

@@ -21,9 +21,6 @@
 #include "dialects/Kernel/KernelDialect.h.inc"
 #include "dialects/Kernel/KernelEnums.h.inc"
 
-#define GET_ATTRDEF_CLASSES
-#include "dialects/Kernel/KernelAttributes.h.inc"
-
 #define GET_TYPEDEF_CLASSES
 #include "dialects/Kernel/KernelTypes.h.inc"
 

@@ -20,7 +20,6 @@ include "mlir/Interfaces/SideEffectInterfaces.td"
 
 class Kernel_Enum<string name, string summary, list<I32EnumAttrCase> cases> : I32EnumAttr<name, summary, cases> {
   let cppNamespace = "::llmopt::kernel";
-  let genSpecializedAttr = 0;
 }
 
 def Kernel_Epilogue : Kernel_Enum<"Epilogue", "what a product does with its sums", [
@@ -28,13 +27,11 @@ def Kernel_Epilogue : Kernel_Enum<"Epilogue", "what a product does with its sums
   I32EnumAttrCase<"Add", 1, "add">,
   I32EnumAttrCase<"SiluMul", 2, "silu_mul">
 ]>;
-def Kernel_EpilogueAttr : EnumAttr<Kernel_Dialect, Kernel_Epilogue, "epilogue"> { let assemblyFormat = "$value"; }
 
 def Kernel_RowDomain : Kernel_Enum<"RowDomain", "which rows a buffer holds", [
   I32EnumAttrCase<"Tokens", 0, "tokens">,
   I32EnumAttrCase<"Logits", 1, "logits">
 ]>;
-def Kernel_RowDomainAttr : EnumAttr<Kernel_Dialect, Kernel_RowDomain, "rows"> { let assemblyFormat = "$value"; }
 
 def Kernel_PackFormat : Kernel_Enum<"PackFormat", "layout of packed bytes, see target/PackedFormat.h", [
   I32EnumAttrCase<"F32", 0, "f32">,
@@ -92,7 +89,7 @@ def Kernel_WeightOp : Kernel_Op<"weight", [Pure, DeclareOpInterfaceMethods<Symbo
   }];
   let arguments = (ins FlatSymbolRefAttr:$weight);
   let results = (outs Kernel_WeightType:$result);
-  let assemblyFormat = "$weight attr-dict `:` type($result)";
+  let assemblyFormat = "$weight attr-dict `:` qualified(type($result))";
 }
 
 def Kernel_BufferOp : Kernel_Op<"buffer", [Pure]> {
@@ -107,9 +104,9 @@ def Kernel_BufferOp : Kernel_Op<"buffer", [Pure]> {
 
     Constraints: K4 rows are dynamic, a row's bytes are a positive multiple of 64; K5 the offset is a multiple of 64.
   }];
-  let arguments = (ins StrAttr:$name, Kernel_RowDomainAttr:$rows, OptionalAttr<I64Attr>:$offset);
+  let arguments = (ins StrAttr:$name, Kernel_RowDomain:$rows, OptionalAttr<I64Attr>:$offset);
   let results = (outs AnyTypeOf<[Kernel_Floats, Kernel_Records]>:$result);
-  let assemblyFormat = "$name $rows (`at` $offset^)? attr-dict `:` type($result)";
+  let assemblyFormat = "$name $rows (`at` $offset^)? attr-dict `:` qualified(type($result))";
   let hasVerifier = 1;
   let extraClassDeclaration = [{
     /// Bytes of one row.
@@ -121,7 +118,7 @@ def Kernel_LogitsOp : Kernel_Op<"logits", [Pure]> {
   let summary = "the caller's logits";
   let description = [{ `[logit_rows, vocabulary]`, outside of the arena. }];
   let results = (outs Kernel_Floats:$result);
-  let assemblyFormat = "attr-dict `:` type($result)";
+  let assemblyFormat = "attr-dict `:` qualified(type($result))";
 }
 
 //===----------------------------------------------------------------------===//
@@ -136,7 +133,7 @@ def Kernel_EmbeddingOp : Kernel_Op<"embedding"> {
     Constraints: E1 output has the table's columns.
   }];
   let arguments = (ins Kernel_WeightType:$table, Arg<Kernel_Floats, "", [MemWrite]>:$output);
-  let assemblyFormat = "$table `->` $output attr-dict `:` type($table) `,` type($output)";
+  let assemblyFormat = "$table `->` $output attr-dict `:` qualified(type($table)) `,` type($output)";
   let hasVerifier = 1;
 }
 
@@ -150,9 +147,9 @@ def Kernel_LinearOp : Kernel_Op<"linear"> {
     N3 the output has the weight's rows (half of them for silu_mul), up to the padding to 16; N4 the group is a positive multiple of 32.
   }];
   let arguments = (ins Arg<AnyTypeOf<[Kernel_Floats, Kernel_Records]>, "", [MemRead]>:$input, Kernel_WeightType:$weight,
-                       Arg<Kernel_Floats, "", [MemRead, MemWrite]>:$output, Kernel_EpilogueAttr:$epilogue, OptionalAttr<I64Attr>:$group);
+                       Arg<Kernel_Floats, "", [MemRead, MemWrite]>:$output, Kernel_Epilogue:$epilogue, OptionalAttr<I64Attr>:$group);
   let assemblyFormat = [{
-    $epilogue $input `,` $weight `->` $output (`group` $group^)? attr-dict `:` type($input) `,` type($weight) `,` type($output)
+    $epilogue $input `,` $weight `->` $output (`group` $group^)? attr-dict `:` type($input) `,` qualified(type($weight)) `,` type($output)
   }];
   let hasVerifier = 1;
 }
@@ -170,7 +167,7 @@ def Kernel_RMSNormOp : Kernel_Op<"rms_norm"> {
   }];
   let arguments = (ins Arg<Kernel_Floats, "", [MemRead]>:$input, Kernel_WeightType:$gamma,
                        Arg<AnyTypeOf<[Kernel_Floats, Kernel_Records]>, "", [MemWrite]>:$output, F32Attr:$epsilon, OptionalAttr<I64Attr>:$group);
-  let assemblyFormat = "$input `,` $gamma `->` $output (`group` $group^)? attr-dict `:` type($input) `,` type($gamma) `,` type($output)";
+  let assemblyFormat = "$input `,` $gamma `->` $output (`group` $group^)? attr-dict `:` type($input) `,` qualified(type($gamma)) `,` type($output)";
   let hasVerifier = 1;
 }
 
@@ -207,7 +204,7 @@ def Kernel_RopeAppendOp : Kernel_Op<"rope_append", [DeclareOpInterfaceMethods<Me
   }];
   let arguments = (ins Kernel_Floats:$qkv, Kernel_WeightType:$table, I64Attr:$layer,
                        I64Attr:$heads, I64Attr:$kv_heads, I64Attr:$head_dim);
-  let assemblyFormat = "$qkv `,` $table `layer` $layer attr-dict `:` type($qkv) `,` type($table)";
+  let assemblyFormat = "$qkv `,` $table `layer` $layer attr-dict `:` type($qkv) `,` qualified(type($table))";
   let hasVerifier = 1;
 }
 

@@ -20,7 +20,6 @@ class LLMOpt_Attr<string name, string attrMnemonic> : AttrDef<LLMOpt_Dialect, na
 class LLMOpt_Enum<string name, string summary, list<I32EnumAttrCase> cases>
     : I32EnumAttr<name, summary, cases> {
   let cppNamespace = "::llmopt";
-  let genSpecializedAttr = 0;
 }
 
 //===----------------------------------------------------------------------===//
@@ -109,9 +108,6 @@ def LLMOpt_Padding : LLMOpt_Enum<"Padding", "where the attention mask puts paddi
   I32EnumAttrCase<"Left", 1, "left">,
   I32EnumAttrCase<"Right", 2, "right">
 ]>;
-def LLMOpt_PaddingAttr : EnumAttr<LLMOpt_Dialect, LLMOpt_Padding, "padding"> {
-  let assemblyFormat = "$value";
-}
 
 def LLMOpt_ArgumentAttr : LLMOpt_Attr<"Argument", "argument"> {
   let summary = "one input or output of the ONNX signature, kept when the functional entry is gone";

@@ -42,7 +42,7 @@ def LLMOpt_WeightOp : LLMOpt_PureOp<"weight"> {
   }];
   let arguments = (ins StrAttr:$name, LLMOpt_WeightSource:$source);
   let results = (outs RankedTensorOf<[F32]>:$result);
-  let assemblyFormat = "$name `(` $source `)` attr-dict `:` type($result)";
+  let assemblyFormat = "$name `(` $source `)` attr-dict `:` qualified(type($result))";
   let hasVerifier = 1;
 }
 
@@ -61,7 +61,7 @@ def LLMOpt_EncodedWeightOp : LLMOpt_PureOp<"encoded_weight"> {
   }];
   let arguments = (ins StrAttr:$name, LLMOpt_WeightSource:$codes, OptionalAttr<LLMOpt_WeightSource>:$scales, I64Attr:$zeros);
   let results = (outs LLMOpt_PackedType:$result);
-  let assemblyFormat = "$name `codes` `(` $codes `)` (`scales` `(` $scales^ `)`)? attr-dict `:` type($result)";
+  let assemblyFormat = "$name `codes` `(` $codes `)` (`scales` `(` $scales^ `)`)? attr-dict `:` qualified(type($result))";
   let hasVerifier = 1;
 }
 
@@ -136,19 +136,18 @@ def LLMOpt_RMSNormOp : LLMOpt_PureOp<"rms_norm", [AllTypesMatch<["input", "resul
   }];
   let arguments = (ins LLMOpt_Activations:$input, LLMOpt_Vector:$gamma, F32Attr:$epsilon);
   let results = (outs LLMOpt_Activations:$result);
-  let assemblyFormat = "$input `,` $gamma attr-dict `:` type($input) `,` type($gamma)";
+  let assemblyFormat = "$input `,` $gamma attr-dict `:` type($input) `,` qualified(type($gamma))";
   let hasVerifier = 1;
 }
 
 def LLMOpt_GluActivation : LLMOpt_Enum<"GluActivation", "function of the gate", [I32EnumAttrCase<"Silu", 0, "silu">]>;
-def LLMOpt_GluActivationAttr : EnumAttr<LLMOpt_Dialect, LLMOpt_GluActivation, "glu_activation"> { let assemblyFormat = "$value"; }
 
 def LLMOpt_GluOp : LLMOpt_PureOp<"glu", [SameOperandsAndResultType]> {
   let summary = "gated linear unit";
   let description = [{ `result = activation(gate) * up`; silu(x) = x / (1 + exp(-x)). }];
-  let arguments = (ins LLMOpt_GluActivationAttr:$activation, LLMOpt_Activations:$gate, LLMOpt_Activations:$up);
+  let arguments = (ins LLMOpt_GluActivation:$activation, LLMOpt_Activations:$gate, LLMOpt_Activations:$up);
   let results = (outs LLMOpt_Activations:$result);
-  let assemblyFormat = "$activation $gate `,` $up attr-dict `:` type($result)";
+  let assemblyFormat = "$activation $gate `,` $up attr-dict `:` qualified(type($result))";
 }
 
 def LLMOpt_SplitOp : LLMOpt_PureOp<"split"> {
@@ -187,7 +186,7 @@ def LLMOpt_RopeOp : LLMOpt_PureOp<"rope", [AllTypesMatch<["input", "result"]>]> 
   }];
   let arguments = (ins LLMOpt_Activations:$input, LLMOpt_Indices:$positions, 2DTensorOf<[F32]>:$table, I64Attr:$heads, I64Attr:$head_dim);
   let results = (outs LLMOpt_Activations:$result);
-  let assemblyFormat = "$input `at` $positions `,` $table attr-dict `:` type($input) `,` type($positions) `,` type($table)";
+  let assemblyFormat = "$input `at` $positions `,` $table attr-dict `:` type($input) `,` type($positions) `,` qualified(type($table))";
   let hasVerifier = 1;
 }
 
@@ -215,7 +214,7 @@ def LLMOpt_AttentionOp : LLMOpt_AttentionBase<"attention", [Pure, AttrSizedOpera
   }];
   let arguments = (ins LLMOpt_Activations:$query, LLMOpt_Activations:$key, LLMOpt_Activations:$value,
                        Optional<4DTensorOf<[F32]>>:$past_key, Optional<4DTensorOf<[F32]>>:$past_value, Optional<LLMOpt_Indices>:$mask,
-                       LLMOpt_PaddingAttr:$padding, I64Attr:$heads, I64Attr:$kv_heads, I64Attr:$head_dim, F32Attr:$scale);
+                       LLMOpt_Padding:$padding, I64Attr:$heads, I64Attr:$kv_heads, I64Attr:$head_dim, F32Attr:$scale);
   let results = (outs LLMOpt_Activations:$result, 4DTensorOf<[F32]>:$present_key, 4DTensorOf<[F32]>:$present_value);
   let assemblyFormat = [{
     $query `,` $key `,` $value (`past` `(` $past_key^ `,` $past_value `)`)? (`mask` `(` $mask^ `)`)? $padding attr-dict
