@@ -80,7 +80,7 @@ typedef struct llmopt_call {
   const int32_t *positions; /* [rows], each in [0, max_positions) */
   const llmopt_segment *segments; /* [segment_count], ascending first_row, covering all rows */
   const uint32_t *logit_row_index; /* [logit_rows], ascending */
-  float *logits;           /* [logit_rows][vocabulary], written */
+  float *logits;           /* [logit_rows][vocabulary], written; aligned like a float */
   uint8_t *arena;          /* activations: arena_bytes_per_row * capacity bytes, 64-byte aligned */
   uint8_t *scratch;        /* scratch_bytes for each thread, one after the other */
   const uint8_t *weights;  /* packed weights, 64-byte aligned */
@@ -102,6 +102,7 @@ typedef void (*llmopt_entry)(llmopt_call *call, uint32_t thread);
 |*
 |* [0] are the keys, after the rotary embedding, transposed: [head_dim][token]; a
 |* vector holds one component of many keys. [1] are the values: [token][head_dim].
+|* Slots past the end of the sequence hold zeros or what a rewound token left.
 \*===----------------------------------------------------------------------===*/
 
 /* Floats from the start of a page to the keys of a layer and head; the values follow
