@@ -1,0 +1,31 @@
+//===- GraphBuilder.h - Builds the IR of graphs -----------------*- C++ -*-===//
+//
+// Part of the llmopt project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for licence information. SPDX-License-Identifier:
+// Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#ifndef FRONTENDS_ONNX_GRAPHBUILDER_H
+#define FRONTENDS_ONNX_GRAPHBUILDER_H
+
+#include "frontends/onnx/ImportState.h"
+
+namespace onnx {
+class GraphProto;
+}
+
+namespace llmopt::onnx {
+
+/// Appends `func.func @main` with the ops of `graph` to `module`: its nodes
+/// and those of its subgraphs, one to one, in the order of the file.
+///
+/// An input that an initializer names is no argument of the function: up to IR
+/// version 3 every initializer was an input too, and a default that a caller
+/// may override is not supported. Nodes must be sorted so that values are
+/// defined before they are used, as ONNX demands.
+mlir::LogicalResult buildMain(const ::onnx::GraphProto &graph,
+                              mlir::ModuleOp module, ImportState &state);
+
+} // namespace llmopt::onnx
+
+#endif // FRONTENDS_ONNX_GRAPHBUILDER_H

@@ -1,0 +1,70 @@
+//===- Import.h - Reads .onnx files into the onnx dialect -------*- C++ -*-===//
+//
+// Part of the llmopt project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for licence information. SPDX-License-Identifier:
+// Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef FRONTENDS_ONNX_IMPORT_H
+#define FRONTENDS_ONNX_IMPORT_H
+
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/OwningOpRef.h"
+#include "llvm/Support/MemoryBufferRef.h"
+
+namespace llmopt::onnx {
+
+/// Bounds of what the reader accepts. The defaults are far above what
+/// exporters write; they keep hostile files from using more time or memory
+/// than their size suggests.
+struct ImportOptions {
+  /// Tensors of more bytes stay in their file as `#onnx.blob`.
+  uint64_t inlineBytes = 1024;
+  /// Nesting of subgraphs.
+  unsigned maxSubgraphDepth = 32;
+  /// Nodes of all graphs together.
+  uint64_t maxNodes = 1 << 20;
+  /// Protocol Buffers fields of graphs, nodes, attributes and tensors.
+  uint64_t maxFields = 32 << 20;
+  /// Bytes of the file without the large tensors.
+  uint64_t maxStructureBytes = 1 << 30;
+  /// Dimensions of one tensor.
+  unsigned maxRank = 64;
+  /// Newest version of the default operator set.
+  int64_t maxOpset = 28;
+};
+
+/// Why an import failed.
+enum class ImportErrorKind {
+  /// It did not fail.
+  None,
+  /// The model breaks the rules of ONNX or Protocol Buffers.
+  Malformed,
+  /// The model uses something that the reader does not know.
+  Unsupported,
+  /// The file, or a file with its data, is missing or cannot be read.
+  Unreadable,
+};
+
+/// Reads the model `path` into a module: one `func.func @main` with an
+/// `onnx.node` per node. Data of large tensors is not read; it is checked to be
+/// where the model says, inside the directory of the model.
+///
+/// On failure, one error is emitted at the location `loc("path":0:0)`, and its
+/// kind is stored in `kind` if that is not null.
+mlir::FailureOr<mlir::OwningOpRef<mlir::ModuleOp>>
+importONNX(llvm::StringRef path, mlir::MLIRContext &context,
+           const ImportOptions &options = {}, ImportErrorKind *kind = nullptr);
+
+/// Like importONNX, for a model in memory. The identifier of `buffer` serves
+/// as its path in locations; blobs of the file "" are ranges of `buffer`.
+/// External data is looked up in `baseDirectory`; an empty one refuses it.
+mlir::FailureOr<mlir::OwningOpRef<mlir::ModuleOp>>
+importONNXBuffer(llvm::MemoryBufferRef buffer, llvm::StringRef baseDirectory,
+                 mlir::MLIRContext &context, const ImportOptions &options = {},
+                 ImportErrorKind *kind = nullptr);
+
+} // namespace llmopt::onnx
+
+#endif // FRONTENDS_ONNX_IMPORT_H

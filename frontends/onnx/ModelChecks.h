@@ -1,0 +1,26 @@
+//===- ModelChecks.h - Checks of a model around its graph -------*- C++ -*-===//
+//
+// Part of the llmopt project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for licence information. SPDX-License-Identifier:
+// Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#ifndef FRONTENDS_ONNX_MODELCHECKS_H
+#define FRONTENDS_ONNX_MODELCHECKS_H
+
+#include "frontends/onnx/ImportState.h"
+
+namespace onnx {
+class ModelProto;
+}
+
+namespace llmopt::onnx {
+
+/// Checks the IR version, reads the operator sets and the names of the
+/// functions into `state`, and checks that there is a graph.
+mlir::LogicalResult checkModel(const ::onnx::ModelProto &model,
+                               ImportState &state);
+
+} // namespace llmopt::onnx
+
+#endif // FRONTENDS_ONNX_MODELCHECKS_H
