@@ -80,8 +80,8 @@ def ONNX_NodeOp : ONNX_Op<"node", [SingleBlock]> {
   let regions = (region VariadicRegion<SizedRegion<1>>:$subgraphs);
   let assemblyFormat = [{
     $op_type (`domain` $domain^)? (`version` $version^)? `(` $inputs `)`
-    custom<NodeAttributes>($node_attrs) (`outputs` $outputs^)?
-    custom<Subgraphs>($subgraph_names, $subgraphs)
+    `` custom<NodeAttributes>($node_attrs) (`outputs` $outputs^)?
+    `` custom<Subgraphs>($subgraph_names, $subgraphs)
     attr-dict-with-keyword `:` functional-type($inputs, $results)
   }];
   let hasVerifier = 1;

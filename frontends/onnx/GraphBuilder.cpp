@@ -208,14 +208,14 @@ LogicalResult GraphBuilder::addNode(const ::onnx::NodeProto &node,
     locationName = !outputs.empty() && !outputs.front().empty()
                        ? outputs.front()
                        : StringRef(node.op_type());
-  auto op =
-      NodeOp::create(b, getLocation(locationName, number),
-                     SmallVector<Type>(outputs.size(), b.getType<ValueType>()),
-                     b.getStringAttr(node.op_type()),
-                     b.getStringAttr(normalizeDomain(node.domain())),
-                     /*version=*/IntegerAttr(), *inputs, attributes->values,
-                     b.getStrArrayAttr(outputs), b.getStrArrayAttr(graphNames),
-                     graphNames.size());
+  auto op = NodeOp::create(
+      b, getLocation(locationName, number),
+      SmallVector<Type>(outputs.size(), b.getType<ValueType>()),
+      b.getStringAttr(node.op_type()),
+      b.getStringAttr(normalizeDomain(node.domain())),
+      /*version=*/IntegerAttr(), *inputs, attributes->values,
+      state.options.keepOutputNames ? b.getStrArrayAttr(outputs) : ArrayAttr(),
+      b.getStrArrayAttr(graphNames), graphNames.size());
   for (auto [attribute, region] :
        llvm::zip(attributes->graphs, op.getSubgraphs())) {
     std::string whereGraph =

@@ -15,10 +15,12 @@
 
 namespace llmopt::onnx {
 
-/// Bounds of what the reader accepts. The defaults are far above what
-/// exporters write; they keep hostile files from using more time or memory
-/// than their size suggests.
+/// What the reader keeps, and bounds of what it accepts. The bounds are far
+/// above what exporters write; they keep hostile files from using more time or
+/// memory than their size suggests.
 struct ImportOptions {
+  /// Gives every `onnx.node` the names of its results as `outputs`.
+  bool keepOutputNames = false;
   /// Tensors of more bytes stay in their file as `#onnx.blob`.
   uint64_t inlineBytes = 1024;
   /// Nesting of subgraphs.

@@ -1,13 +1,14 @@
 //===- llmopt-opt.cpp - Runs llmopt's passes on IR ------------ -*- C++ -*-===//
 //
-// Part of the llmopt project, under the Apache License v2.0 with LLVM Exceptions.
-// See LICENSE for licence information.
-// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Part of the llmopt project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for licence information. SPDX-License-Identifier:
+// Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 
 #include "dialects/Kernel/KernelOps.h"
 #include "dialects/LLMOpt/LLMOptOps.h"
+#include "dialects/ONNX/ONNXDialect.h"
 #include "mlir/InitAllDialects.h"
 #include "mlir/InitAllExtensions.h"
 #include "mlir/InitAllPasses.h"
@@ -21,7 +22,8 @@ int main(int argc, char **argv) {
   mlir::DialectRegistry registry;
   mlir::registerAllDialects(registry);
   mlir::registerAllExtensions(registry);
-  registry.insert<llmopt::LLMOptDialect, llmopt::kernel::KernelDialect>();
+  registry.insert<llmopt::LLMOptDialect, llmopt::kernel::KernelDialect,
+                  llmopt::onnx::ONNXDialect>();
 
   mlir::registerAllPasses();
   llmopt::registerLLMOptImportPasses();
