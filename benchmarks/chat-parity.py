@@ -14,11 +14,10 @@ import support
 
 def pytorch_answers(checkpoint: Path, limit: int) -> list[str]:
     """Greedy answers by Transformers alone: its tokenizer, its template, its generation loop."""
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(checkpoint)
-    model = AutoModelForCausalLM.from_pretrained(checkpoint, dtype=torch.float32).eval()
+    model = support.load_pytorch(checkpoint)
     answers = []
     for question in prompts.QUESTIONS:
         conversation = [{"role": "user", "content": question}]

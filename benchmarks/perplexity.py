@@ -33,9 +33,8 @@ def measure(library: Path, windows: np.ndarray, threads: int) -> float:
 
 def measure_pytorch(checkpoint: Path, windows: np.ndarray) -> float:
     import torch
-    from transformers import AutoModelForCausalLM
 
-    model = AutoModelForCausalLM.from_pretrained(checkpoint, dtype=torch.float32).eval()
+    model = support.load_pytorch(checkpoint)
     total = 0.0
     with torch.no_grad():
         for window in torch.from_numpy(windows.astype(np.int64)):

@@ -47,6 +47,15 @@ def open_onnxruntime(directory: Path, threads: int = 0) -> ort.InferenceSession:
     return ort.InferenceSession(str(directory / "model.onnx"), options, providers=["CPUExecutionProvider"])
 
 
+def load_pytorch(checkpoint: Path):
+    """The checkpoint in PyTorch, float32."""
+    import torch
+    import transformers
+
+    transformers.utils.logging.disable_progress_bar()
+    return transformers.AutoModelForCausalLM.from_pretrained(checkpoint, dtype=torch.float32).eval()
+
+
 def relative_difference(actual: np.ndarray, expected: np.ndarray) -> float:
     """Largest difference relative to max(1, |expected|); not a number anywhere is infinite."""
     difference = np.abs(actual - expected) / np.maximum(1, np.abs(expected))

