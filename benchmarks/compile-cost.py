@@ -25,7 +25,7 @@ def main() -> int:
     options = parser.parse_args()
 
     model = support.get_model(options.form) / "model.onnx"
-    output = support.ROOT / "build/benchmarks/compile-cost.so"
+    output = support.ROOT / "build-release/benchmarks/compile-cost.so"
     output.parent.mkdir(parents=True, exist_ok=True)
     command = [str(locate.tool("llmopt-compile")), str(model), *options.flags.split(), "-o", str(output)]
     start = time.monotonic()

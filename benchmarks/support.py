@@ -31,7 +31,7 @@ def corpora() -> Path:
 
 def compile_library(model: Path, flags: Sequence[str], name: str) -> Path:
     """Compiles with the tools of LLMOPT_HOME, always anew."""
-    output = ROOT / "build/benchmarks" / f"{name}.so"
+    output = ROOT / "build-release/benchmarks" / f"{name}.so"
     output.parent.mkdir(parents=True, exist_ok=True)
     command = [str(locate.tool("llmopt-compile")), str(model / "model.onnx"), *flags, "-o", str(output)]
     run = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -19,7 +19,8 @@ def homes() -> Iterator[Path]:
     installed = shutil.which("llmopt-compile")
     if installed:
         yield Path(installed).resolve().parent.parent
-    yield Path(__file__).resolve().parents[2] / "build"
+    source = Path(__file__).resolve().parents[2]
+    yield from (source / "build-release", source / "build")
     yield from (Path("/usr/local"), Path("/usr"))
 
 
