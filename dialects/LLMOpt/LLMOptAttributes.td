@@ -45,7 +45,7 @@ def LLMOpt_RandomAttr : LLMOpt_Attr<"Random", "random"> {
   let summary = "seeded random weights, for tests";
   let description = [{
     `#llmopt.random<7>` stands for normally distributed values with standard deviation 1 / sqrt(K), drawn from a generator
-    with this seed; equal everywhere.
+    with this seed; equal everywhere. Int8 codes are drawn with standard deviation 32.
   }];
   let parameters = (ins "uint64_t":$seed);
   let assemblyFormat = "`<` $seed `>`";

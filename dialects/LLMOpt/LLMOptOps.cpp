@@ -1,8 +1,8 @@
 //===- LLMOptOps.cpp - Verifiers of the llmopt operations ---- -*- C++ -*--===//
 //
-// Part of the llmopt project, under the Apache License v2.0 with LLVM Exceptions.
-// See LICENSE for licence information.
-// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Part of the llmopt project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for licence information. SPDX-License-Identifier:
+// Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 
@@ -62,10 +62,20 @@ static ArrayRef<int64_t> shapeOf(Value value) {
   return cast<RankedTensorType>(value.getType()).getShape();
 }
 
-static int64_t sourceBytes(Attribute source) {
+/// Checks that a blob has the bytes of `type`, or a literal exactly this type.
+static LogicalResult checkSource(Operation *op, Attribute source,
+                                 RankedTensorType type, StringRef what) {
+  int64_t bytes = type.getNumElements() * type.getElementTypeBitWidth() / 8;
   if (auto blob = dyn_cast<WeightBlobAttr>(source))
-    return blob.getBytes();
-  return -1;
+    if (blob.getBytes() != bytes)
+      return op->emitOpError() << what << ": blob has " << blob.getBytes()
+                               << " bytes, but " << type << " needs " << bytes;
+  if (auto elements = dyn_cast<ElementsAttr>(source))
+    if (elements.getShapedType() != type)
+      return op->emitOpError()
+             << what << ": literal has type " << elements.getShapedType()
+             << ", expected " << type;
+  return success();
 }
 
 //===----------------------------------------------------------------------===//
@@ -76,16 +86,24 @@ LogicalResult WeightOp::verify() {
   RankedTensorType type = getType();
   if (!type.hasStaticShape())
     return emitOpError("shape must be static, got ") << type;
-  int64_t bytes = sourceBytes(getSource());
-  if (bytes >= 0 && bytes != type.getNumElements() * 4)
-    return emitOpError("blob has ")
-           << bytes << " bytes, but " << type << " needs "
-           << type.getNumElements() * 4;
-  auto elements = dyn_cast<ElementsAttr>(getSource());
-  if (elements && elements.getShapedType() != type)
-    return emitOpError("literal has type ")
-           << elements.getShapedType() << ", expected " << type;
+  if (failed(checkSource(*this, getSource(), type, "source")))
+    return failure();
+  if (std::optional<Attribute> original = getOriginal())
+    return checkSource(*this, *original, type, "original");
   return success();
+}
+
+RankedTensorType EncodedWeightOp::getCodesType() {
+  Builder builder(getContext());
+  bool integer = getType().getFormat().getEncoding() == Encoding::Int8;
+  return RankedTensorType::get({getType().getRows(), getType().getColumns()},
+                               integer ? Type(builder.getI8Type())
+                                       : builder.getF32Type());
+}
+
+RankedTensorType EncodedWeightOp::getScalesType() {
+  return RankedTensorType::get({getType().getRows()},
+                               Builder(getContext()).getF32Type());
 }
 
 LogicalResult EncodedWeightOp::verify() {
@@ -93,21 +111,18 @@ LogicalResult EncodedWeightOp::verify() {
   bool integer = type.getFormat().getEncoding() == Encoding::Int8;
   if (integer != getScales().has_value())
     return emitOpError(integer ? "int8 needs scales" : "f32 has no scales");
-  int64_t count = type.getRows() * type.getColumns();
-  int64_t codeBytes = sourceBytes(getCodes());
-  int64_t expected = integer ? count : count * 4;
-  if (codeBytes >= 0 && codeBytes != expected)
-    return emitOpError("codes have ")
-           << codeBytes << " bytes, expected " << expected;
-  if (integer) {
-    int64_t scaleBytes = sourceBytes(*getScales());
-    if (scaleBytes >= 0 && scaleBytes != type.getRows() * 4)
-      return emitOpError("scales have ")
-             << scaleBytes << " bytes, expected " << type.getRows() * 4;
-  }
-  int64_t zeros = getZeros();
+  if (failed(checkSource(*this, getCodes(), getCodesType(), "codes")))
+    return failure();
+  if (integer &&
+      failed(checkSource(*this, *getScales(), getScalesType(), "scales")))
+    return failure();
+  int64_t zeros = getZeros(), count = type.getRows() * type.getColumns();
   if (zeros < 0 || zeros > count)
     return emitOpError("zeros must be in [0, ") << count << "], got " << zeros;
+  if (std::optional<APFloat> error = getError())
+    if (error->isNegative() || error->isNaN())
+      return emitOpError("error must not be negative, got ")
+             << error->convertToDouble();
   return success();
 }
 
@@ -158,8 +173,7 @@ LogicalResult LinearOp::verify() {
   if (failed(checkLastDimension(*this, getInput(), columns, "the input")) ||
       failed(checkLastDimension(*this, getResult(), rows, "the result")) ||
       failed(checkLeading(*this, shapeOf(getResult()),
-                          shapeOf(getInput()).drop_back(),
-                          "input and result")))
+                          shapeOf(getInput()).drop_back(), "input and result")))
     return failure();
   std::optional<int64_t> group = getActivationGroup();
   if (!group)
@@ -169,7 +183,8 @@ LogicalResult LinearOp::verify() {
     return emitOpError("integer activations need an integer weight, got ")
            << getWeight().getType();
   if (*group <= 0 || *group % 32)
-    return emitOpError("activation group must be a positive multiple of 32, got ")
+    return emitOpError(
+               "activation group must be a positive multiple of 32, got ")
            << *group;
   return success();
 }
@@ -221,7 +236,8 @@ LogicalResult RopeOp::verify() {
                       "input and positions");
 }
 
-/// Checks what both attention operations share: head counts and last dimensions.
+/// Checks what both attention operations share: head counts and last
+/// dimensions.
 template <typename AttentionLike>
 static LogicalResult verifyGeometry(AttentionLike op) {
   int64_t heads = op.getHeads(), kvHeads = op.getKvHeads();
@@ -241,8 +257,8 @@ LogicalResult AttentionOp::verify() {
     return failure();
   if (bool(getPastKey()) != bool(getPastValue()))
     return emitOpError("past keys and values come together");
-  for (Value cache : {getPastKey(), getPastValue(), getPresentKey(),
-                      getPresentValue()}) {
+  for (Value cache :
+       {getPastKey(), getPastValue(), getPresentKey(), getPresentValue()}) {
     if (!cache)
       continue;
     ArrayRef<int64_t> shape = shapeOf(cache);

@@ -36,13 +36,22 @@ def LLMOpt_WeightOp : LLMOpt_PureOp<"weight"> {
     ```mlir
     %g = llmopt.weight "gate" (#llmopt.blob<"model.onnx.data", 1024, 3538944, transposed>) : tensor<1536x576xf32>
     ```
-    Matrices are [N, K]: N outputs, K inputs.
+    Matrices are [N, K]: N outputs, K inputs. `original` is the source before passes changed the weight; the error of an encoding is
+    measured against it.
 
-    Constraints: W1 the shape is static; W2 a blob has exactly the bytes of the type; W3 a literal has the type's shape.
+    Constraints (of source and original): W1 the shape is static; W2 a blob has exactly the bytes of the type; W3 a literal has the type.
   }];
-  let arguments = (ins StrAttr:$name, LLMOpt_WeightSource:$source);
+  let arguments = (ins StrAttr:$name, LLMOpt_WeightSource:$source, OptionalAttr<LLMOpt_WeightSource>:$original);
   let results = (outs RankedTensorOf<[F32]>:$result);
   let assemblyFormat = "$name `(` $source `)` attr-dict `:` qualified(type($result))";
+  let builders = [
+    OpBuilder<(ins "::mlir::Type":$type, "::mlir::StringAttr":$name, "::mlir::Attribute":$source), [{
+      build($_builder, $_state, type, name, source, /*original=*/::mlir::Attribute());
+    }]>,
+    OpBuilder<(ins "::mlir::Type":$type, "::llvm::StringRef":$name, "::mlir::Attribute":$source), [{
+      build($_builder, $_state, type, $_builder.getStringAttr(name), source);
+    }]>
+  ];
   let hasVerifier = 1;
 }
 
@@ -54,14 +63,22 @@ def LLMOpt_EncodedWeightOp : LLMOpt_PureOp<"encoded_weight"> {
            {zeros = 530841 : i64} : !llmopt.packed<1536x576, #llmopt.format<int8, bitmask>>
     ```
     `codes` are the row-major [N, K] numbers before packing (int8, or f32 values for the f32 encoding), `scales` one f32 per row.
-    `zeros` counts the weights that are exactly zero. The packer arranges the bytes when the library is written.
+    `zeros` counts the weights that are exactly zero. The packer arranges the bytes when the library is written. For the report: `error` is
+    the relative Frobenius error ||W' - W|| / ||W|| against the imported weight, `reason` says why this layout was chosen.
 
     Constraints: E1 integer encodings have scales, f32 has none; E2 codes and scales have the sizes that the type implies;
-    E3 0 <= zeros <= N * K.
+    E3 0 <= zeros <= N * K; E4 the error is not negative.
   }];
-  let arguments = (ins StrAttr:$name, LLMOpt_WeightSource:$codes, OptionalAttr<LLMOpt_WeightSource>:$scales, I64Attr:$zeros);
+  let arguments = (ins StrAttr:$name, LLMOpt_WeightSource:$codes, OptionalAttr<LLMOpt_WeightSource>:$scales, I64Attr:$zeros,
+                       OptionalAttr<F64Attr>:$error, OptionalAttr<StrAttr>:$reason);
   let results = (outs LLMOpt_PackedType:$result);
   let assemblyFormat = "$name `codes` `(` $codes `)` (`scales` `(` $scales^ `)`)? attr-dict `:` qualified(type($result))";
+  let extraClassDeclaration = [{
+    /// tensor<NxKxi8> or tensor<NxKxf32>, by the encoding.
+    ::mlir::RankedTensorType getCodesType();
+    /// tensor<Nxf32>.
+    ::mlir::RankedTensorType getScalesType();
+  }];
   let hasVerifier = 1;
 }
 

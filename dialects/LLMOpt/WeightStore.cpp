@@ -1,8 +1,8 @@
 //===- WeightStore.cpp - The bytes behind weight references -- -*- C++ -*--===//
 //
-// Part of the llmopt project, under the Apache License v2.0 with LLVM Exceptions.
-// See LICENSE for licence information.
-// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Part of the llmopt project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for licence information. SPDX-License-Identifier:
+// Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 
@@ -19,7 +19,8 @@
 using namespace llmopt;
 using namespace mlir;
 
-/// A whole file, mapped read-only. The spill file is mapped in pieces, one per blob.
+/// A whole file, mapped read-only. The spill file is mapped in pieces, one per
+/// blob.
 struct WeightStore::MappedFile {
   const char *data = nullptr;
   uint64_t bytes = 0;
@@ -43,8 +44,7 @@ WeightStore::~WeightStore() {
 void WeightStore::setModelPath(StringRef path) { modelPath = path.str(); }
 
 FailureOr<WeightStore::MappedFile *>
-WeightStore::map(StringRef file,
-                 function_ref<InFlightDiagnostic()> emitError) {
+WeightStore::map(StringRef file, function_ref<InFlightDiagnostic()> emitError) {
   std::unique_ptr<MappedFile> &slot = files[file];
   if (slot)
     return slot.get();
@@ -78,17 +78,25 @@ WeightStore::map(StringRef file,
   return slot.get();
 }
 
+LogicalResult
+WeightStore::checkSpilled(WeightBlobAttr blob,
+                          function_ref<InFlightDiagnostic()> emitError) {
+  uint64_t offset = blob.getOffset(), bytes = blob.getBytes();
+  if (spillDescriptor >= 0 && offset <= spillBytes &&
+      bytes <= spillBytes - offset)
+    return success();
+  return emitError() << "weight refers to " << bytes << " spilled bytes at "
+                     << offset << ", but " << spillBytes << " were written";
+}
+
 FailureOr<ArrayRef<char>>
-WeightStore::read(WeightBlobAttr blob, function_ref<InFlightDiagnostic()> emitError) {
+WeightStore::read(WeightBlobAttr blob,
+                  function_ref<InFlightDiagnostic()> emitError) {
   std::lock_guard<std::mutex> lock(mutex);
   uint64_t offset = blob.getOffset(), bytes = blob.getBytes();
   if (blob.getFile() == spillName) {
-    if (spillDescriptor < 0 || offset > spillBytes ||
-        bytes > spillBytes - offset) {
-      emitError() << "weight refers to " << bytes << " spilled bytes at "
-                  << offset << ", but " << spillBytes << " were written";
+    if (failed(checkSpilled(blob, emitError)))
       return failure();
-    }
     if (bytes == 0)
       return ArrayRef<char>();
     uint64_t page = sysconf(_SC_PAGESIZE), skip = offset % page;
@@ -116,13 +124,44 @@ WeightStore::read(WeightBlobAttr blob, function_ref<InFlightDiagnostic()> emitEr
   return ArrayRef<char>((*file)->data + offset, bytes);
 }
 
-/// Normal values with standard deviation 1 / sqrt(K), from a generator that is equal on all
-/// platforms (the standard library's distributions are not).
+/// Copies the bytes of a blob. Spilled bytes are read without a mapping, which
+/// would stay until the end of the process.
+LogicalResult
+WeightStore::copyBytes(WeightBlobAttr blob, char *out,
+                       function_ref<InFlightDiagnostic()> emitError) {
+  if (blob.getFile() != spillName) {
+    FailureOr<ArrayRef<char>> bytes = read(blob, emitError);
+    if (failed(bytes))
+      return failure();
+    if (!bytes->empty())
+      std::memcpy(out, bytes->data(), bytes->size());
+    return success();
+  }
+  {
+    std::lock_guard<std::mutex> lock(mutex);
+    if (failed(checkSpilled(blob, emitError)))
+      return failure();
+  }
+  for (int64_t done = 0; done < blob.getBytes();) {
+    ssize_t count = pread(spillDescriptor, out + done, blob.getBytes() - done,
+                          blob.getOffset() + done);
+    if (count <= 0)
+      return emitError() << "cannot read spilled weights: "
+                         << (count < 0 ? llvm::sys::StrError()
+                                       : "unexpected end of file");
+    done += count;
+  }
+  return success();
+}
+
+/// Normal values with standard deviation 1 / sqrt(K), from a generator that is
+/// equal on all platforms (the standard library's distributions are not).
 static std::vector<float> drawWeights(uint64_t seed, RankedTensorType type) {
   std::mt19937_64 generator(seed);
   auto uniform = [&] { return ((generator() >> 11) + 0.5) * 0x1p-53; };
-  double deviation = 1.0 / std::sqrt(double(std::max<int64_t>(
-                               type.getRank() ? type.getShape().back() : 1, 1)));
+  double deviation =
+      1.0 / std::sqrt(double(std::max<int64_t>(
+                type.getRank() ? type.getShape().back() : 1, 1)));
   std::vector<float> values(type.getNumElements());
   for (float &value : values) {
     double radius = std::sqrt(-2.0 * std::log(uniform()));
@@ -131,20 +170,16 @@ static std::vector<float> drawWeights(uint64_t seed, RankedTensorType type) {
   return values;
 }
 
-static std::vector<float> copyFloats(ArrayRef<char> bytes, int64_t rows,
-                                     int64_t columns, bool transposed) {
-  std::vector<float> values(rows * columns);
-  if (!transposed) {
-    std::memcpy(values.data(), bytes.data(), bytes.size());
-    return values;
-  }
-  // In tiles, so that both sides stay in the cache: the source is [columns, rows].
+/// Turns [columns, rows] into [rows, columns], in tiles that stay in the cache.
+static std::vector<float> transposeFloats(const char *source, int64_t rows,
+                                          int64_t columns) {
   constexpr int64_t tile = 16;
+  std::vector<float> values(rows * columns);
   for (int64_t row0 = 0; row0 < rows; row0 += tile)
     for (int64_t column = 0; column < columns; ++column)
       for (int64_t row = row0; row < std::min(row0 + tile, rows); ++row)
         std::memcpy(&values[row * columns + column],
-                    bytes.data() + (column * rows + row) * sizeof(float),
+                    source + (column * rows + row) * sizeof(float),
                     sizeof(float));
   return values;
 }
@@ -169,39 +204,121 @@ WeightStore::readFloats(Attribute source, RankedTensorType type,
                 << " bytes, but its blob has " << blob.getBytes();
     return failure();
   }
+  if (!blob.getTransposed()) {
+    std::vector<float> values(type.getNumElements());
+    if (failed(copyBytes(blob, reinterpret_cast<char *>(values.data()),
+                         emitError)))
+      return failure();
+    return values;
+  }
   FailureOr<ArrayRef<char>> bytes = read(blob, emitError);
   if (failed(bytes))
     return failure();
   int64_t columns = type.getRank() ? type.getShape().back() : 1;
   int64_t rows = columns ? type.getNumElements() / columns : 0;
-  return copyFloats(*bytes, rows, columns, blob.getTransposed());
+  return transposeFloats(bytes->data(), rows, columns);
+}
+
+/// Codes for tests: normally distributed with standard deviation 32, within
+/// [-127, 127].
+static std::vector<int8_t> drawCodes(uint64_t seed, RankedTensorType type) {
+  double scale = 32 * std::sqrt(double(type.getShape().back()));
+  std::vector<float> values = drawWeights(seed, type);
+  std::vector<int8_t> codes(values.size());
+  for (auto [value, code] : llvm::zip_equal(values, codes))
+    code = int8_t(std::clamp(std::round(value * scale), -127.0, 127.0));
+  return codes;
+}
+
+FailureOr<std::vector<int8_t>>
+WeightStore::readCodes(Attribute source, RankedTensorType type,
+                       function_ref<InFlightDiagnostic()> emitError) {
+  if (auto random = dyn_cast<RandomAttr>(source))
+    return drawCodes(random.getSeed(), type);
+  if (auto elements = dyn_cast<ElementsAttr>(source)) {
+    auto values = elements.tryGetValues<int8_t>();
+    if (!values) {
+      emitError() << "literal codes are not of i8 elements";
+      return failure();
+    }
+    return std::vector<int8_t>(values->begin(), values->end());
+  }
+  auto blob = cast<WeightBlobAttr>(source);
+  if (blob.getBytes() != type.getNumElements() || blob.getTransposed()) {
+    emitError() << "codes of type " << type << " need " << type.getNumElements()
+                << " bytes in order, got " << blob;
+    return failure();
+  }
+  std::vector<int8_t> codes(type.getNumElements());
+  if (failed(
+          copyBytes(blob, reinterpret_cast<char *>(codes.data()), emitError)))
+    return failure();
+  return codes;
+}
+
+WeightBlobAttr WeightStore::reserve(MLIRContext *context, uint64_t bytes) {
+  std::lock_guard<std::mutex> lock(mutex);
+  uint64_t offset = llvm::alignTo(spillBytes, 64);
+  spillBytes = offset + bytes;
+  return WeightBlobAttr::get(context, spillName, offset, bytes, false);
+}
+
+/// Creates a file that lives as long as its descriptor.
+static std::error_code createUnlinkedFile(int &descriptor) {
+  SmallString<128> path;
+  if (std::error_code error = llvm::sys::fs::createTemporaryFile(
+          "llmopt-spill", "bin", descriptor, path))
+    return error;
+  return llvm::sys::fs::remove(path);
+}
+
+LogicalResult WeightStore::write(WeightBlobAttr blob, ArrayRef<char> bytes,
+                                 function_ref<InFlightDiagnostic()> emitError) {
+  assert(blob.getFile() == spillName &&
+         blob.getBytes() == int64_t(bytes.size()) && "blob was not reserved");
+  {
+    std::lock_guard<std::mutex> lock(mutex);
+    if (spillDescriptor < 0)
+      if (std::error_code error = createUnlinkedFile(spillDescriptor))
+        return emitError() << "cannot create a temporary file for weights: "
+                           << error.message();
+  }
+  for (uint64_t done = 0; done < bytes.size();) {
+    ssize_t count = pwrite(spillDescriptor, bytes.data() + done,
+                           bytes.size() - done, blob.getOffset() + done);
+    if (count <= 0)
+      return emitError() << "cannot write " << bytes.size()
+                         << " bytes of weights to a temporary file: "
+                         << llvm::sys::StrError();
+    done += count;
+  }
+  return success();
+}
+
+WeightBlobAttr WeightStore::reserveFor(Attribute source,
+                                       RankedTensorType type) {
+  if (isa<ElementsAttr>(source))
+    return {};
+  return reserve(type.getContext(),
+                 type.getNumElements() * type.getElementTypeBitWidth() / 8);
+}
+
+FailureOr<Attribute>
+WeightStore::store(WeightBlobAttr place, RankedTensorType type,
+                   ArrayRef<char> bytes,
+                   function_ref<InFlightDiagnostic()> emitError) {
+  if (!place)
+    return Attribute(DenseElementsAttr::getFromRawBuffer(type, bytes));
+  if (failed(write(place, bytes, emitError)))
+    return failure();
+  return Attribute(place);
 }
 
 FailureOr<WeightBlobAttr>
 WeightStore::spill(MLIRContext *context, ArrayRef<char> bytes,
                    function_ref<InFlightDiagnostic()> emitError) {
-  std::lock_guard<std::mutex> lock(mutex);
-  if (spillDescriptor < 0) {
-    SmallString<128> path;
-    if (llvm::sys::fs::createTemporaryFile("llmopt-spill", "bin",
-                                           spillDescriptor, path)) {
-      emitError() << "cannot create a temporary file for weights";
-      return failure();
-    }
-    llvm::sys::fs::remove(path); // unlinked: it lives as long as the descriptor
-  }
-  uint64_t offset = llvm::alignTo(spillBytes, 64);
-  for (uint64_t done = 0; done < bytes.size();) {
-    ssize_t written = pwrite(spillDescriptor, bytes.data() + done,
-                             bytes.size() - done, offset + done);
-    if (written <= 0) {
-      emitError() << "cannot write " << bytes.size()
-                  << " bytes of weights to a temporary file: "
-                  << llvm::sys::StrError();
-      return failure();
-    }
-    done += written;
-  }
-  spillBytes = offset + bytes.size();
-  return WeightBlobAttr::get(context, spillName, offset, bytes.size(), false);
+  WeightBlobAttr blob = reserve(context, bytes.size());
+  if (failed(write(blob, bytes, emitError)))
+    return failure();
+  return blob;
 }

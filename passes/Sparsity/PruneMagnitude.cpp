@@ -1,0 +1,125 @@
+//===- PruneMagnitude.cpp - The pass llmopt-prune-magnitude -----*- C++ -*-===//
+//
+// Part of the llmopt project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for licence information. SPDX-License-Identifier:
+// Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "dialects/LLMOpt/LLMOptOps.h"
+#include "dialects/LLMOpt/WeightStore.h"
+#include "mlir/IR/Threading.h"
+#include "passes/Sparsity/Magnitude.h"
+#include "passes/Sparsity/Passes.h"
+#include "llvm/ADT/SetVector.h"
+
+namespace llmopt {
+#define GEN_PASS_DEF_PRUNEMAGNITUDEPASS
+#include "passes/Sparsity/Passes.h.inc"
+} // namespace llmopt
+
+using namespace llmopt;
+using namespace mlir;
+
+/// Why a weight is not pruned unless the head is included; empty where nothing
+/// speaks against it.
+static StringRef reasonToKeep(WeightOp weight) {
+  for (OpOperand &use : weight->getUses()) {
+    auto product = dyn_cast<CompressibleOp>(use.getOwner());
+    if (!product || &product.getWeightOperand() != &use)
+      return "it is used by something other than a product";
+    if (product.isHead())
+      return "it is the output head";
+  }
+  return "";
+}
+
+namespace {
+
+/// A weight and the place of its pruned values.
+struct Job {
+  WeightOp weight;
+  WeightBlobAttr place;
+};
+
+class PruneMagnitudePass
+    : public llmopt::impl::PruneMagnitudePassBase<PruneMagnitudePass> {
+public:
+  using PruneMagnitudePassBase::PruneMagnitudePassBase;
+
+  LogicalResult initialize(MLIRContext *context) override {
+    if (ratio >= 0 && ratio < 1)
+      return success();
+    return emitError(UnknownLoc::get(context),
+                     "pruning ratio must be in [0, 1), got ")
+           << double(ratio);
+  }
+
+  void runOnOperation() override {
+    if (ratio == 0)
+      return;
+    FailureOr<SmallVector<Job>> jobs = collectJobs();
+    if (failed(jobs) ||
+        failed(failableParallelForEach(&getContext(), *jobs, [&](Job &job) {
+          return prune(job.weight, job.place);
+        })))
+      signalPassFailure();
+  }
+
+private:
+  WeightStore &getStore() {
+    return getContext().getLoadedDialect<LLMOptDialect>()->getWeightStore();
+  }
+
+  FailureOr<SmallVector<Job>> collectJobs();
+  LogicalResult prune(WeightOp weight, WeightBlobAttr place);
+};
+
+} // namespace
+
+FailureOr<SmallVector<Job>> PruneMagnitudePass::collectJobs() {
+  SetVector<Operation *> weights;
+  WalkResult result = getOperation().walk([&](CompressibleOp product) {
+    Operation *weight = product.getWeightOperand().get().getDefiningOp();
+    if (isa_and_nonnull<WeightOp>(weight)) {
+      weights.insert(weight);
+      return WalkResult::advance();
+    }
+    product.emitError("only plain weights can be pruned, got ")
+        << product.getWeightOperand().get();
+    return WalkResult::interrupt();
+  });
+  if (result.wasInterrupted())
+    return failure();
+  SmallVector<Job> jobs;
+  for (Operation *op : weights) {
+    auto weight = cast<WeightOp>(op);
+    StringRef reason = includeHead ? StringRef() : reasonToKeep(weight);
+    if (!reason.empty())
+      weight.emitRemark("weight '")
+          << weight.getName() << "' is not pruned: " << reason;
+    else
+      jobs.push_back({weight, getStore().reserveFor(weight.getSource(),
+                                                    weight.getType())});
+  }
+  return jobs;
+}
+
+LogicalResult PruneMagnitudePass::prune(WeightOp weight, WeightBlobAttr place) {
+  auto emitError = [&] { return weight.emitError(); };
+  FailureOr<std::vector<float>> values =
+      getStore().readFloats(weight.getSource(), weight.getType(), emitError);
+  if (failed(values))
+    return failure();
+  pruneByMagnitude(*values, ratio);
+  FailureOr<Attribute> pruned = getStore().store(
+      place, weight.getType(), asBytes(ArrayRef<float>(*values)), emitError);
+  if (failed(pruned))
+    return failure();
+  if (!weight.getOriginal())
+    weight.setOriginalAttr(weight.getSource());
+  weight.setSourceAttr(*pruned);
+  numWeights += values->size();
+  numZeros += llvm::count(*values, 0.0f);
+  return success();
+}
