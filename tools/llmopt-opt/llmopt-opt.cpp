@@ -17,6 +17,7 @@
 #include "passes/Lowering/Passes.h"
 #include "passes/Quantization/Passes.h"
 #include "passes/Sparsity/Passes.h"
+#include "passes/Sparsity/Pipelines.h"
 
 int main(int argc, char **argv) {
   mlir::DialectRegistry registry;
@@ -28,6 +29,7 @@ int main(int argc, char **argv) {
   mlir::registerAllPasses();
   llmopt::registerLLMOptImportPasses();
   llmopt::registerLLMOptSparsityPasses();
+  llmopt::registerSparsityPipelines();
   llmopt::registerLLMOptQuantizationPasses();
   llmopt::registerLLMOptLoweringPasses();
   return mlir::asMainReturnCode(
