@@ -65,7 +65,7 @@ typedef enum llmopt_status {
   LLMOPT_CONTEXT_FULL = 17,     /* sequence would exceed max_sequence */
   LLMOPT_BAD_TENSOR = 18,       /* type or shape of a tensor of llmopt_run */
   LLMOPT_BUFFER_TOO_SMALL =
-      19,          /* the needed size is in the message and the shape */
+      19,          /* the message and the shape say what is needed */
   LLMOPT_BUSY = 20 /* session in use by another thread */
 } llmopt_status;
 
@@ -77,8 +77,7 @@ typedef enum llmopt_status {
 typedef enum llmopt_weights_mode {
   LLMOPT_WEIGHTS_AUTO = 0, /* copy if it fits memory_budget, else map */
   LLMOPT_WEIGHTS_MAP = 1,  /* use the mapped file: shared between processes */
-  LLMOPT_WEIGHTS_COPY =
-      2 /* copy to huge pages when the first session is made */
+  LLMOPT_WEIGHTS_COPY = 2  /* copy to huge pages for the first session */
 } llmopt_weights_mode;
 
 /** Options of llmopt_open. */
@@ -112,8 +111,8 @@ typedef struct llmopt_model_info {
   uint32_t max_positions, max_sequence, max_batch;
   int32_t padding; /**< llmopt_padding */
   uint32_t input_count, output_count;
-  const llmopt_tensor_descriptor *inputs,
-      *outputs; /**< signature of llmopt_run */
+  /** Signature of llmopt_run. */
+  const llmopt_tensor_descriptor *inputs, *outputs;
   uint64_t parameters, weights_bytes, file_bytes;
   /** Tables of the library: weights, variants, report. */
   const llmopt_model_descriptor *descriptor;
@@ -219,13 +218,16 @@ typedef struct llmopt_tensor {
   /** Inputs: elements. Outputs: caller's buffer, or NULL for one that the
    * session owns until its next call. */
   void *data;
-  size_t capacity; /**< bytes at `data`; outputs only */
+  /** Bytes at `data`. Inputs: 0 if not to be checked. */
+  size_t capacity;
 } llmopt_tensor;
 
 /** Computes the function of the ONNX model: inputs and outputs are those of
  * llmopt_info, in order. Does not touch the sequences of llmopt_step; any batch
  * and length up to max_positions are accepted. Sets type, rank and dims of the
- * outputs, also when the result is LLMOPT_BUFFER_TOO_SMALL. */
+ * outputs, also when the result is LLMOPT_BUFFER_TOO_SMALL. The past may be the
+ * present of the call before, in place: it is read before outputs are written.
+ */
 LLMOPT_API llmopt_status llmopt_run(llmopt_session *session,
                                     const llmopt_tensor *inputs,
                                     size_t input_count, llmopt_tensor *outputs,
