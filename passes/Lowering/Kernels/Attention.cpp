@@ -1,0 +1,336 @@
+//===- Attention.cpp - Attention over the paged cache -----------*- C++ -*-===//
+//
+// Part of the llmopt project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for licence information. SPDX-License-Identifier:
+// Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The rows of a task are the queries of one kv head: (token, head within its
+// group), up to kTileRows of them. Page by page: scores of the 64 keys as a
+// register tile, online softmax row by row, then the values as a second
+// register tile. The state of a task lives in scratch.
+//
+//===----------------------------------------------------------------------===//
+
+#include "passes/Lowering/Kernels/AttentionEmitters.h"
+#include "target/CallLayout.h"
+#include "llvm/Support/MathExtras.h"
+#include <limits>
+
+using namespace mlir;
+
+namespace llmopt {
+
+namespace {
+
+constexpr int64_t kTileRows = 6;
+constexpr int64_t kPageBytes = kPageTokens * 4;
+constexpr int64_t kPageVectors = kPageTokens / kLanes;
+
+/// Byte offsets of a task's state in scratch.
+struct ScratchLayout {
+  explicit ScratchLayout(int64_t headDim)
+      : rowBytes(llvm::alignTo(headDim, kLanes) * 4),
+        scores(kTileRows * rowBytes), outputs(scores + kTileRows * kPageBytes),
+        maxima(outputs + kTileRows * rowBytes), sums(maxima + kVectorBytes),
+        factors(sums + kVectorBytes), limits(factors + kVectorBytes),
+        bytes(limits + kVectorBytes) {}
+
+  int64_t rowBytes;              ///< of a query (at offset 0) and of an output
+  int64_t scores;                ///< f32 [6][64]
+  int64_t outputs;               ///< f32 [6][head_dim padded]
+  int64_t maxima, sums, factors; ///< f32 [6]
+  int64_t limits;                ///< i64 [6]: keys that the row may see
+  int64_t bytes;
+};
+
+/// What a task works on.
+struct Task {
+  SegmentValues segment;
+  Value kvHead;
+  Value firstRow; ///< among rows * group of the segment
+  Value rows;     ///< 1..kTileRows
+  Value keys;     ///< that its last row may see
+};
+
+class AttentionEmitter {
+public:
+  AttentionEmitter(KernelBuilder &k, const AttentionKernelKey &key,
+                   ValueRange args)
+      : k(k), key(key), layout(key.headDim), call(args[0]), qkv(args[1]),
+        strideBytes(k.mul(args[2], 4)), y(args[3]),
+        yStrideBytes(k.mul(args[4], 4)), layer(args[5]), thread(args[6]),
+        threads(args[7]), scratch(args[8]), group(key.heads / key.kvHeads),
+        tileVectors(k.hasAvx512() ? kPageVectors : 1) {}
+
+  void emit();
+
+private:
+  void emitTask(const Task &task);
+  void emitStart(const Task &task);
+  void emitScores(int64_t rows, Value keys);
+  void emitKeyMask(const Task &task, Value firstKey, Value count);
+  void emitSoftmax(const Task &task, Value firstKey);
+  void emitOutputs(int64_t rows, Value values, Value count);
+  void emitEnd(const Task &task);
+
+  /// Bytes from the start of a row of queries or outputs to the head of a
+  /// task's row.
+  struct RowPlace {
+    Value row, headOffset, query;
+  };
+  RowPlace placeOf(const Task &task, Value index);
+  Value slot(int64_t offset, Value index, int64_t bytes) {
+    return k.at(k.at(scratch, offset), k.mul(index, bytes));
+  }
+  Value minusInfinity() {
+    return k.constantF32(-std::numeric_limits<float>::infinity());
+  }
+
+  KernelBuilder &k;
+  const AttentionKernelKey &key;
+  ScratchLayout layout;
+  Value call, qkv, strideBytes, y, yStrideBytes, layer, thread, threads,
+      scratch;
+  int64_t group;
+  int64_t tileVectors; ///< vectors per row of a register tile
+};
+
+AttentionEmitter::RowPlace AttentionEmitter::placeOf(const Task &task,
+                                                     Value index) {
+  Value row = k.add(task.firstRow, index);
+  Value query = k.div(row, group);
+  Value head = k.add(k.mul(task.kvHead, group), k.rem(row, group));
+  return {k.add(task.segment.firstRow, query), k.mul(head, key.headDim * 4),
+          query};
+}
+
+/// Copies the scaled queries to scratch and clears the state.
+void AttentionEmitter::emitStart(const Task &task) {
+  Value scale = k.splat(key.scale), zero = k.constantF32(0.0f);
+  k.loop(task.rows, 1, [&](Value index) {
+    RowPlace place = placeOf(task, index);
+    Value source =
+        k.at(k.at(qkv, k.mul(place.row, strideBytes)), place.headOffset);
+    Value query = slot(0, index, layout.rowBytes);
+    Value output = slot(layout.outputs, index, layout.rowBytes);
+    forEachPiece(k, key.headDim, kLanes, [&](Value offset, int64_t lanes) {
+      Value bytes = k.mul(offset, 4);
+      Value q = k.loadFloats(k.at(source, bytes), k.size(lanes));
+      k.store(k.mul(q, scale), k.at(query, bytes));
+      k.store(k.splat(0.0f), k.at(output, bytes));
+    });
+    k.store(minusInfinity(), slot(layout.maxima, index, 4));
+    k.store(zero, slot(layout.sums, index, 4));
+    k.store(k.add(k.add(task.segment.past, place.query), 1),
+            slot(layout.limits, index, 8));
+  });
+}
+
+/// scores[row][64] = query . key for the 64 keys of a page.
+void AttentionEmitter::emitScores(int64_t rows, Value keys) {
+  k.loop(k.size(kPageVectors), tileVectors, [&](Value vector) {
+    Value column = k.mul(vector, kVectorBytes);
+    Values sums(rows * tileVectors, k.splat(0.0f));
+    sums = k.loop(k.size(key.headDim), 1, sums, [&](Value d, ValueRange in) {
+      Values next(in), components;
+      Value source = k.at(k.at(keys, column), k.mul(d, kPageBytes));
+      for (int64_t v = 0; v < tileVectors; ++v)
+        components.push_back(k.load(k.floats(), source, v * kVectorBytes));
+      Value query = k.at(scratch, k.mul(d, 4));
+      for (int64_t row = 0; row < rows; ++row) {
+        Value q =
+            k.loadBroadcast(k.f32Type(), k.at(query, row * layout.rowBytes));
+        for (int64_t v = 0; v < tileVectors; ++v) {
+          Value &sum = next[row * tileVectors + v];
+          sum = k.fma(components[v], q, sum);
+        }
+      }
+      return next;
+    });
+    Value scores = k.at(k.at(scratch, layout.scores), column);
+    for (int64_t row = 0; row < rows; ++row)
+      for (int64_t v = 0; v < tileVectors; ++v)
+        k.store(sums[row * tileVectors + v], scores,
+                row * kPageBytes + v * kVectorBytes);
+  });
+}
+
+/// Sets the scores of hidden keys to -inf.
+void AttentionEmitter::emitKeyMask(const Task &task, Value firstKey,
+                                   Value count) {
+  k.ifThen(k.notNull(task.segment.keyMask), [&] {
+    k.loop(count, 1, [&](Value index) {
+      Value keep = k.load(k.i8Type(),
+                          k.at(task.segment.keyMask, k.add(firstKey, index)));
+      k.ifThen(k.equal(keep, 0), [&] {
+        k.loop(task.rows, 1, [&](Value row) {
+          Value scores = slot(layout.scores, row, kPageBytes);
+          k.store(minusInfinity(), k.at(scores, k.mul(index, 4)));
+        });
+      });
+    });
+  });
+}
+
+/// Turns scores into weights relative to the maximum so far, and updates
+/// maximum, sum and the factor by which earlier weights shrink.
+void AttentionEmitter::emitSoftmax(const Task &task, Value firstKey) {
+  Value hidden = k.broadcast(minusInfinity());
+  k.loop(task.rows, 1, [&](Value row) {
+    Value scores = slot(layout.scores, row, kPageBytes);
+    Value limit = k.load(k.i64Type(), slot(layout.limits, row, 8));
+    // Keys of this page that the row may see; causality also hides unwritten
+    // slots.
+    Value visible = k.sub(limit, k.min(limit, firstKey));
+    Value visibleLanes =
+        k.broadcast(k.truncate(k.min(visible, kPageTokens), k.i32Type()));
+    Values weights;
+    Value largest = hidden;
+    for (int64_t v = 0; v < kPageVectors; ++v) {
+      Value lanes = k.add(k.laneIndices(), v * kLanes);
+      Value score =
+          k.select(k.less(lanes, visibleLanes),
+                   k.load(k.floats(), scores, v * kVectorBytes), hidden);
+      largest = k.max(score, largest);
+      weights.push_back(score);
+    }
+    Value maximumAt = slot(layout.maxima, row, 4);
+    Value before = k.load(k.f32Type(), maximumAt);
+    Value maximum = k.max(k.reduceMax(largest), before);
+    // With no visible key yet, any finite reference gives weights of zero.
+    Value reference = k.select(k.less(minusInfinity(), maximum), maximum,
+                               k.constantF32(0.0f));
+    Value references = k.broadcast(reference);
+    Value total = k.splat(0.0f);
+    for (int64_t v = 0; v < kPageVectors; ++v) {
+      Value weight = k.exp(k.sub(weights[v], references));
+      k.store(weight, scores, v * kVectorBytes);
+      total = k.add(total, weight);
+    }
+    Value factor = k.extract(k.exp(k.sub(k.broadcast(before), references)), 0);
+    Value sumAt = slot(layout.sums, row, 4);
+    Value sum = k.load(k.f32Type(), sumAt);
+    k.store(k.fma(sum, factor, k.reduceAdd(total)), sumAt);
+    k.store(maximum, maximumAt);
+    k.store(factor, slot(layout.factors, row, 4));
+  });
+}
+
+/// outputs = outputs * factor + weights . values, for `count` values of a page.
+void AttentionEmitter::emitOutputs(int64_t rows, Value values, Value count) {
+  auto emitPiece = [&](Value offset, int64_t lanes) {
+    int64_t vectors = llvm::divideCeil(lanes, kLanes);
+    Value bytes = k.mul(offset, 4);
+    Value outputs = k.at(k.at(scratch, layout.outputs), bytes);
+    Values sums;
+    for (int64_t row = 0; row < rows; ++row) {
+      Value factor =
+          k.loadBroadcast(k.f32Type(), k.at(scratch, layout.factors + row * 4));
+      for (int64_t v = 0; v < vectors; ++v)
+        sums.push_back(k.mul(k.load(k.floats(), outputs,
+                                    row * layout.rowBytes + v * kVectorBytes),
+                             factor));
+    }
+    sums = k.loop(count, 1, sums, [&](Value index, ValueRange in) {
+      Values next(in), components;
+      Value source = k.at(k.at(values, k.mul(index, key.headDim * 4)), bytes);
+      for (int64_t v = 0; v < vectors; ++v) {
+        Value place = k.at(source, v * kVectorBytes);
+        int64_t rest = lanes - v * kLanes;
+        // Past a value that fills half a vector may lie the end of the page.
+        components.push_back(rest >= kLanes
+                                 ? k.load(k.floats(), place)
+                                 : k.loadFloats(place, k.size(rest)));
+      }
+      Value weights = k.at(k.at(scratch, layout.scores), k.mul(index, 4));
+      for (int64_t row = 0; row < rows; ++row) {
+        Value weight =
+            k.loadBroadcast(k.f32Type(), k.at(weights, row * kPageBytes));
+        for (int64_t v = 0; v < vectors; ++v) {
+          Value &sum = next[row * vectors + v];
+          sum = k.fma(components[v], weight, sum);
+        }
+      }
+      return next;
+    });
+    for (int64_t row = 0; row < rows; ++row)
+      for (int64_t v = 0; v < vectors; ++v)
+        k.store(sums[row * vectors + v], outputs,
+                row * layout.rowBytes + v * kVectorBytes);
+  };
+  forEachPiece(k, key.headDim, tileVectors * kLanes, emitPiece);
+}
+
+/// Divides by the sums and writes the rows; a row that saw no key yields zeros.
+void AttentionEmitter::emitEnd(const Task &task) {
+  Value zero = k.constantF32(0.0f);
+  k.loop(task.rows, 1, [&](Value index) {
+    RowPlace place = placeOf(task, index);
+    Value to = k.at(k.at(y, k.mul(place.row, yStrideBytes)), place.headOffset);
+    Value output = slot(layout.outputs, index, layout.rowBytes);
+    Value sum = k.load(k.f32Type(), slot(layout.sums, index, 4));
+    Value inverse = k.broadcast(
+        k.select(k.less(zero, sum), k.div(k.constantF32(1.0f), sum), zero));
+    forEachPiece(k, key.headDim, kLanes, [&](Value offset, int64_t lanes) {
+      Value bytes = k.mul(offset, 4);
+      k.storeFloats(k.mul(k.load(k.floats(), k.at(output, bytes)), inverse),
+                    k.at(to, bytes), k.size(lanes));
+    });
+  });
+}
+
+void AttentionEmitter::emitTask(const Task &task) {
+  emitStart(task);
+  k.loop(k.divideCeil(task.keys, kPageTokens), 1, [&](Value page) {
+    Value keys =
+        loadPageKeys(k, key, task.segment.pages, page, layer, task.kvHead);
+    Value values = k.at(keys, key.headDim * kPageBytes);
+    Value firstKey = k.mul(page, kPageTokens);
+    Value count = k.min(k.sub(task.keys, firstKey), kPageTokens);
+    k.switchOn(task.rows, 1, kTileRows,
+               [&](int64_t rows) { emitScores(rows, keys); });
+    emitKeyMask(task, firstKey, count);
+    emitSoftmax(task, firstKey);
+    k.switchOn(task.rows, 1, kTileRows,
+               [&](int64_t rows) { emitOutputs(rows, values, count); });
+  });
+  emitEnd(task);
+}
+
+void AttentionEmitter::emit() {
+  Value segments = loadCount(k, call, CallLayout::segmentCount);
+  // Tasks are dealt out in turn, since later tiles of a segment see more keys.
+  k.loop(segments, 1, k.size(0), [&](Value index, ValueRange in) {
+    SegmentValues segment = loadSegment(k, call, index);
+    Value rows = k.mul(segment.rows, group);
+    Value tiles = k.divideCeil(rows, kTileRows);
+    Value tasks = k.mul(tiles, key.kvHeads);
+    Value turn = k.rem(in[0], threads);
+    Value first = k.rem(k.sub(k.add(thread, threads), turn), threads);
+    k.loop(first, tasks, threads, [&](Value index) {
+      Value firstRow = k.mul(k.rem(index, tiles), kTileRows);
+      Value count = k.min(k.sub(rows, firstRow), kTileRows);
+      Value lastQuery = k.div(k.sub(k.add(firstRow, count), 1), group);
+      emitTask({segment, k.div(index, tiles), firstRow, count,
+                k.add(k.add(segment.past, lastQuery), 1)});
+    });
+    return Values{k.add(in[0], tasks)};
+  });
+}
+
+} // namespace
+
+void emitAttention(KernelBuilder &k, const AttentionKernelKey &key,
+                   ValueRange args) {
+  AttentionEmitter(k, key, args).emit();
+}
+
+int64_t scratchBytes(const AttentionKernelKey &key) {
+  if (key.kernel == AttentionKernel::RopeAppend)
+    return 0;
+  return ScratchLayout(key.headDim).bytes;
+}
+
+} // namespace llmopt

@@ -1,0 +1,212 @@
+//===- KernelBuilder.h - Vocabulary of the kernel emitters ------*- C++ -*-===//
+//
+// Part of the llmopt project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for licence information. SPDX-License-Identifier:
+// Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// A thin layer over OpBuilder, so that an emitter reads like the intrinsics
+// version of its kernel. Sizes are i64, pointers are !llvm.ptr with offsets in
+// bytes. A vector of floats has 16 lanes on every instruction set; LLVM splits
+// it into two 256-bit halves for AVX2. Only integer products and expansion
+// differ by instruction set.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef LLMOPT_PASSES_LOWERING_KERNELS_KERNELBUILDER_H
+#define LLMOPT_PASSES_LOWERING_KERNELS_KERNELBUILDER_H
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/Builders.h"
+#include "target/Isa.h"
+
+namespace llmopt {
+
+using Values = llvm::SmallVector<mlir::Value, 8>;
+
+/// Lanes of a float vector: the rows of a weight panel.
+inline constexpr int64_t kLanes = 16;
+/// Bytes of a float vector, and of a vector of codes.
+inline constexpr int64_t kVectorBytes = 64;
+
+class KernelBuilder {
+public:
+  KernelBuilder(mlir::OpBuilder &builder, mlir::Location loc, Isa isa)
+      : b(builder), loc(loc), targetIsa(isa) {}
+
+  Isa isa() const { return targetIsa; }
+  bool hasAvx512() const { return targetIsa == Isa::Avx512Vnni; }
+
+  mlir::Type ptrType();
+  mlir::Type i64Type() { return b.getI64Type(); }
+  mlir::Type i32Type() { return b.getI32Type(); }
+  mlir::Type i8Type() { return b.getI8Type(); }
+  mlir::Type f32Type() { return b.getF32Type(); }
+  /// vector<16xf32>, vector<16xi32>, vector<64xi8>.
+  mlir::VectorType floats() { return mlir::VectorType::get(kLanes, f32Type()); }
+  mlir::VectorType ints() { return mlir::VectorType::get(kLanes, i32Type()); }
+  mlir::VectorType bytes() {
+    return mlir::VectorType::get(kVectorBytes, i8Type());
+  }
+
+  // Constants.
+  mlir::Value size(int64_t value);
+  mlir::Value constant(mlir::Type type, int64_t value); ///< scalar or splat
+  mlir::Value constantF32(float value);
+  mlir::Value splat(float value);
+  /// 0, 1, ..., 15 as vector<16xi32>.
+  mlir::Value laneIndices();
+
+  // Arithmetic on integers, floats and vectors of them; both operands of one
+  // type. Integers are i64 sizes or vectors; division and comparison of sizes
+  // is unsigned.
+  mlir::Value add(mlir::Value lhs, mlir::Value rhs);
+  mlir::Value sub(mlir::Value lhs, mlir::Value rhs);
+  mlir::Value mul(mlir::Value lhs, mlir::Value rhs);
+  mlir::Value div(mlir::Value lhs, mlir::Value rhs);
+  mlir::Value rem(mlir::Value lhs, mlir::Value rhs);
+  mlir::Value min(mlir::Value lhs, mlir::Value rhs);
+  /// Larger of two floats (vectors); the second one when either is NaN.
+  mlir::Value max(mlir::Value lhs, mlir::Value rhs);
+  mlir::Value add(mlir::Value lhs, int64_t rhs) {
+    return add(lhs, like(lhs, rhs));
+  }
+  mlir::Value sub(mlir::Value lhs, int64_t rhs) {
+    return sub(lhs, like(lhs, rhs));
+  }
+  mlir::Value mul(mlir::Value lhs, int64_t rhs) {
+    return mul(lhs, like(lhs, rhs));
+  }
+  mlir::Value div(mlir::Value lhs, int64_t rhs) {
+    return div(lhs, like(lhs, rhs));
+  }
+  mlir::Value rem(mlir::Value lhs, int64_t rhs) {
+    return rem(lhs, like(lhs, rhs));
+  }
+  mlir::Value min(mlir::Value lhs, int64_t rhs) {
+    return min(lhs, like(lhs, rhs));
+  }
+  /// The smallest multiple of `multiple` that is not less than `value`.
+  mlir::Value roundUp(mlir::Value value, int64_t multiple);
+  mlir::Value divideCeil(mlir::Value value, int64_t divisor);
+  mlir::Value bitAnd(mlir::Value lhs, mlir::Value rhs);
+  mlir::Value bitAnd(mlir::Value lhs, int64_t rhs) {
+    return bitAnd(lhs, like(lhs, rhs));
+  }
+  mlir::Value bitXor(mlir::Value lhs, mlir::Value rhs);
+  mlir::Value shiftLeft(mlir::Value lhs, mlir::Value rhs);
+  mlir::Value shiftRight(mlir::Value lhs, mlir::Value rhs); ///< logical
+  mlir::Value popcount(mlir::Value value);
+  mlir::Value less(mlir::Value lhs, mlir::Value rhs); ///< unsigned or ordered
+  mlir::Value less(mlir::Value lhs, int64_t rhs) {
+    return less(lhs, like(lhs, rhs));
+  }
+  mlir::Value equal(mlir::Value lhs, int64_t rhs);
+  mlir::Value notNull(mlir::Value pointer);
+  mlir::Value select(mlir::Value condition, mlir::Value yes, mlir::Value no);
+
+  // Conversions.
+  mlir::Value truncate(mlir::Value value, mlir::Type type);
+  mlir::Value zeroExtend(mlir::Value value, mlir::Type type);
+  mlir::Value signExtend(mlir::Value value, mlir::Type type);
+  mlir::Value bitcast(mlir::Value value, mlir::Type type);
+  mlir::Value toFloat(mlir::Value value); ///< signed integers to f32
+
+  // Floats.
+  mlir::Value fma(mlir::Value a, mlir::Value b, mlir::Value c); ///< a * b + c
+  mlir::Value negate(mlir::Value value);
+  mlir::Value absolute(mlir::Value value);
+  mlir::Value squareRoot(mlir::Value value);
+  /// The lanes combined pairwise, halving the vector: a fixed order.
+  mlir::Value reduceAdd(mlir::Value vector);
+  mlir::Value reduceMax(mlir::Value vector);
+  /// e^x within 2 ulp, lane by lane; 0 for -inf, NaN for NaN.
+  mlir::Value exp(mlir::Value x);
+  /// x / (1 + e^-x).
+  mlir::Value silu(mlir::Value x);
+  /// Nearest int32, ties to even; |x| < 2^22.
+  mlir::Value roundToInt(mlir::Value x);
+
+  // Memory. Nothing is assumed about alignment.
+  mlir::Value at(mlir::Value pointer, mlir::Value byteOffset);
+  mlir::Value at(mlir::Value pointer, int64_t byteOffset);
+  mlir::Value load(mlir::Type type, mlir::Value pointer);
+  mlir::Value load(mlir::Type type, mlir::Value pointer, int64_t byteOffset) {
+    return load(type, at(pointer, byteOffset));
+  }
+  void store(mlir::Value value, mlir::Value pointer);
+  void store(mlir::Value value, mlir::Value pointer, int64_t byteOffset) {
+    store(value, at(pointer, byteOffset));
+  }
+  /// The first `count` floats of a vector (all when count >= 16), zeros after
+  /// them.
+  mlir::Value loadFloats(mlir::Value pointer, mlir::Value count);
+  void storeFloats(mlir::Value value, mlir::Value pointer, mlir::Value count);
+  mlir::Value broadcast(mlir::Value scalar); ///< to 16 lanes
+  mlir::Value loadBroadcast(mlir::Type scalarType, mlir::Value pointer) {
+    return broadcast(load(scalarType, pointer));
+  }
+  mlir::Value extract(mlir::Value vector, int64_t lane);
+
+  // Integer products.
+  /// acc[lane] += sum over the lane's four bytes of weight code times
+  /// activation. `weights` are 64 codes stored with +128, `x` holds the same
+  /// four signed activations in every lane. On AVX-512 the +128 stays in the
+  /// result and is to be corrected by biasOfSum; on AVX2 the product is of the
+  /// signed codes.
+  mlir::Value dot(mlir::Value acc, mlir::Value weights, mlir::Value x);
+  /// What an accumulator of dot starts with, given the sum (i32) of the
+  /// activations.
+  mlir::Value biasOfSum(mlir::Value sum);
+  /// 64 bytes where a set mask bit takes the next of `values` and a clear one
+  /// 128. AVX-512 only.
+  mlir::Value expandCodes(mlir::Value values, mlir::Value mask);
+
+  // Control flow.
+  using LoopBody =
+      llvm::function_ref<Values(mlir::Value index, mlir::ValueRange carried)>;
+  Values loop(mlir::Value lower, mlir::Value upper, mlir::Value step,
+              mlir::ValueRange inits, LoopBody body);
+  void loop(mlir::Value lower, mlir::Value upper, mlir::Value step,
+            llvm::function_ref<void(mlir::Value)> body);
+  Values loop(mlir::Value upper, int64_t step, mlir::ValueRange inits,
+              LoopBody body) {
+    return loop(size(0), upper, size(step), inits, body);
+  }
+  void loop(mlir::Value upper, int64_t step,
+            llvm::function_ref<void(mlir::Value)> body) {
+    loop(size(0), upper, size(step), body);
+  }
+  void ifThen(mlir::Value condition, llvm::function_ref<void()> body);
+  /// Runs body(i) for the one i in first..last that equals `selector`.
+  void switchOn(mlir::Value selector, int64_t first, int64_t last,
+                llvm::function_ref<void(int64_t)> body);
+  void call(mlir::func::FuncOp callee, mlir::ValueRange arguments);
+  /// The part [first, last) of `count` units that falls to `thread` of
+  /// `threads`.
+  std::pair<mlir::Value, mlir::Value>
+  partition(mlir::Value count, mlir::Value thread, mlir::Value threads);
+
+private:
+  mlir::Value like(mlir::Value value, int64_t constant);
+  mlir::Value intrinsic(llvm::StringRef name, mlir::Type result,
+                        mlir::ValueRange arguments);
+  mlir::Value half(mlir::Value vector, int64_t which);
+  mlir::Value join(mlir::Value low, mlir::Value high);
+  mlir::Value laneMask(mlir::Value count);
+  mlir::Value
+  reduce(mlir::Value vector,
+         llvm::function_ref<mlir::Value(mlir::Value, mlir::Value)> combine);
+  mlir::Value powerOfTwo(mlir::Value exponent);
+  mlir::Value dotAvx2(mlir::Value acc, mlir::Value weights, mlir::Value x);
+
+  mlir::OpBuilder &b;
+  mlir::Location loc;
+  Isa targetIsa;
+};
+
+} // namespace llmopt
+
+#endif // LLMOPT_PASSES_LOWERING_KERNELS_KERNELBUILDER_H

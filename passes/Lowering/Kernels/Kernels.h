@@ -1,0 +1,121 @@
+//===- Kernels.h - Generated kernels by key ---------------------*- C++ -*-===//
+//
+// Part of the llmopt project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for licence information. SPDX-License-Identifier:
+// Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The kernels that lowering may call. A kernel is a private function, created
+// in the module on first use; docs/Kernels.md lists its arguments.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef LLMOPT_PASSES_LOWERING_KERNELS_KERNELS_H
+#define LLMOPT_PASSES_LOWERING_KERNELS_KERNELS_H
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "target/Isa.h"
+#include "target/PackedFormat.h"
+
+namespace llmopt {
+
+//===----------------------------------------------------------------------===//
+// Linear
+//===----------------------------------------------------------------------===//
+
+/// Numbers of activation rows for which a linear kernel is made.
+enum class RowRange {
+  Decode, ///< exactly 1
+  Small,  ///< 1 to 6
+  Prefill ///< any number
+};
+
+/// What happens to a product.
+enum class Epilogue {
+  Store,  ///< y = product
+  Add,    ///< y += product
+  SiluMul ///< panels alternate gate and up: y = silu(gate) * up
+};
+
+llvm::StringRef stringify(RowRange rows);
+llvm::StringRef stringify(Epilogue epilogue);
+
+struct LinearKernelKey {
+  PackedLayout layout;
+  /// Columns that share a scale in int8 activation records, a multiple of 32; 0
+  /// for float rows. Must be 0 for PackedLayout::F32.
+  int64_t group;
+  RowRange rows;
+  Epilogue epilogue;
+  Isa isa;
+};
+
+/// Symbol of a kernel, such as "linear_int8_g64_decode_store_avx512vnni".
+std::string kernelName(const LinearKernelKey &key);
+
+/// The kernel of a key; its body is emitted on the first request.
+mlir::func::FuncOp getOrCreateKernel(mlir::ModuleOp module,
+                                     const LinearKernelKey &key);
+
+/// A function with the arguments of a linear kernel that calls the kernel for
+/// its number of rows; `key.rows` is ignored.
+mlir::func::FuncOp getOrCreateLinear(mlir::ModuleOp module,
+                                     LinearKernelKey key);
+
+/// Bytes of scratch per thread that a kernel needs for a weight of `columns`
+/// columns; for getOrCreateLinear, the maximum over all row ranges.
+int64_t scratchBytes(const LinearKernelKey &key, int64_t columns);
+int64_t linearScratchBytes(LinearKernelKey key, int64_t columns);
+
+//===----------------------------------------------------------------------===//
+// Row kernels
+//===----------------------------------------------------------------------===//
+
+enum class RowKernel {
+  RmsNorm,
+  RmsNormQuantize,
+  Quantize,
+  Embedding,
+  GatherRows
+};
+
+llvm::StringRef stringify(RowKernel kernel);
+
+struct RowKernelKey {
+  RowKernel kernel;
+  int64_t group;       ///< of the quantizing kernels, a multiple of 32; else 0
+  PackedLayout layout; ///< of Embedding; else F32
+  Isa isa;
+};
+
+std::string kernelName(const RowKernelKey &key);
+mlir::func::FuncOp getOrCreateKernel(mlir::ModuleOp module,
+                                     const RowKernelKey &key);
+
+//===----------------------------------------------------------------------===//
+// Attention
+//===----------------------------------------------------------------------===//
+
+enum class AttentionKernel { RopeAppend, Attention };
+
+llvm::StringRef stringify(AttentionKernel kernel);
+
+struct AttentionKernelKey {
+  AttentionKernel kernel;
+  int64_t heads;
+  int64_t kvHeads; ///< divides heads
+  int64_t headDim; ///< a multiple of 8, at most 256
+  float scale;     ///< of the scores; 1 for RopeAppend
+  Isa isa;
+};
+
+std::string kernelName(const AttentionKernelKey &key);
+mlir::func::FuncOp getOrCreateKernel(mlir::ModuleOp module,
+                                     const AttentionKernelKey &key);
+int64_t scratchBytes(const AttentionKernelKey &key);
+
+} // namespace llmopt
+
+#endif // LLMOPT_PASSES_LOWERING_KERNELS_KERNELS_H

@@ -1,0 +1,120 @@
+//===- Linear.cpp - Linear kernels by key -----------------------*- C++ -*-===//
+//
+// Part of the llmopt project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for licence information. SPDX-License-Identifier:
+// Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "passes/Lowering/Kernels/KernelFunction.h"
+#include "passes/Lowering/Kernels/LinearEmitters.h"
+#include "llvm/Support/FormatVariadic.h"
+
+using namespace mlir;
+
+namespace llmopt {
+
+static constexpr StringLiteral kLinearSignature = "pippiiiiiip";
+
+StringRef stringify(RowRange rows) {
+  switch (rows) {
+  case RowRange::Decode:
+    return "decode";
+  case RowRange::Small:
+    return "small";
+  case RowRange::Prefill:
+    return "prefill";
+  }
+  llvm_unreachable("unknown row range");
+}
+
+StringRef stringify(Epilogue epilogue) {
+  switch (epilogue) {
+  case Epilogue::Store:
+    return "store";
+  case Epilogue::Add:
+    return "add";
+  case Epilogue::SiluMul:
+    return "silu_mul";
+  }
+  llvm_unreachable("unknown epilogue");
+}
+
+/// Ranges that share the strip kernel are one kernel.
+static LinearKernelKey canonical(LinearKernelKey key) {
+  if (!isPanelKernel(key))
+    key.rows = RowRange::Prefill;
+  return key;
+}
+
+static std::string nameOf(const LinearKernelKey &key, StringRef rows) {
+  std::string activations =
+      key.group == 0 ? "f32" : llvm::formatv("g{0}", key.group).str();
+  std::string layout = stringify(key.layout).str();
+  llvm::replace(layout, '-', '_');
+  return llvm::formatv("linear_{0}_{1}_{2}_{3}_{4}", layout, activations, rows,
+                       stringify(key.epilogue), stringify(key.isa));
+}
+
+std::string kernelName(const LinearKernelKey &key) {
+  return nameOf(key, stringify(canonical(key).rows));
+}
+
+func::FuncOp getOrCreateKernel(ModuleOp module, const LinearKernelKey &key) {
+  assert(key.group % kMaskBlockColumns == 0 && "groups are whole blocks");
+  assert((key.layout != PackedLayout::F32 || key.group == 0) &&
+         "f32 weights take float rows");
+  return getOrCreateFunction(module, kernelName(key), kLinearSignature, key.isa,
+                             [&](KernelBuilder &k, ValueRange arguments) {
+                               LinearArgs args(arguments);
+                               if (isPanelKernel(key))
+                                 emitPanelKernel(k, key, args);
+                               else
+                                 emitStripKernel(k, module, key, args);
+                             });
+}
+
+func::FuncOp getOrCreateLinear(ModuleOp module, LinearKernelKey key) {
+  constexpr RowRange ranges[] = {RowRange::Decode, RowRange::Small,
+                                 RowRange::Prefill};
+  SmallVector<func::FuncOp, 3> kernels;
+  for (RowRange rows : ranges) {
+    key.rows = rows;
+    kernels.push_back(getOrCreateKernel(module, key));
+  }
+  if (llvm::all_equal(kernels))
+    return kernels[0];
+  return getOrCreateFunction(
+      module, nameOf(key, "any"), kLinearSignature, key.isa,
+      [&](KernelBuilder &k, ValueRange arguments) {
+        LinearArgs args(arguments);
+        Value one = k.less(args.rows, 2), small = k.less(args.rows, 7);
+        k.ifThen(one, [&] { k.call(kernels[0], arguments); });
+        k.ifThen(k.bitXor(one, small), [&] { k.call(kernels[1], arguments); });
+        k.ifThen(k.less(k.size(6), args.rows),
+                 [&] { k.call(kernels[2], arguments); });
+      });
+}
+
+int64_t scratchBytes(const LinearKernelKey &key, int64_t columns) {
+  if (isPanelKernel(key) || key.layout == PackedLayout::F32)
+    return 0;
+  int64_t padded = paddedColumns(PackedLayout::Int8, columns);
+  int64_t expanded = panelBytes(PackedLayout::Int8, columns);
+  bool bitmask = key.layout == PackedLayout::Int8Bitmask;
+  int64_t panels = tileShape(key.group != 0, key.epilogue, key.isa).panels;
+  if (key.group != 0)
+    return bitmask ? panels * expanded : 0;
+  return panels * padded * kVectorBytes + (bitmask ? expanded : 0);
+}
+
+int64_t linearScratchBytes(LinearKernelKey key, int64_t columns) {
+  int64_t bytes = 0;
+  for (RowRange rows : {RowRange::Decode, RowRange::Small, RowRange::Prefill}) {
+    key.rows = rows;
+    bytes = std::max(bytes, scratchBytes(key, columns));
+  }
+  return bytes;
+}
+
+} // namespace llmopt

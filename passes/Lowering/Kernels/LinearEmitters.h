@@ -1,0 +1,117 @@
+//===- LinearEmitters.h - Parts of the linear kernels -----------*- C++ -*-===//
+//
+// Part of the llmopt project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for licence information. SPDX-License-Identifier:
+// Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef LLMOPT_PASSES_LOWERING_KERNELS_LINEAREMITTERS_H
+#define LLMOPT_PASSES_LOWERING_KERNELS_LINEAREMITTERS_H
+
+#include "passes/Lowering/Kernels/KernelBuilder.h"
+#include "passes/Lowering/Kernels/Kernels.h"
+
+namespace llmopt {
+
+/// Arguments of a linear kernel, see docs/Kernels.md.
+struct LinearArgs {
+  explicit LinearArgs(mlir::ValueRange arguments);
+
+  mlir::Value x, xStride, w, y, yStride, rows, panels, columns, thread, threads,
+      scratch;
+};
+
+/// Register tile of a kernel over dense panels.
+struct TileShape {
+  int64_t rows, panels;
+};
+
+/// The tile that fits the registers. Panels are an even number for SiluMul.
+TileShape tileShape(bool quantized, Epilogue epilogue, Isa isa);
+
+/// K as stored by the integer layouts.
+mlir::Value paddedColumns(KernelBuilder &k, mlir::Value columns);
+
+/// Writes a product (or a gate and up pair) to 16 floats at y.
+void storeResult(KernelBuilder &k, Epilogue epilogue, mlir::Value result,
+                 mlir::Value y);
+void storeSiluMul(KernelBuilder &k, mlir::Value gate, mlir::Value up,
+                  mlir::Value y);
+
+//===----------------------------------------------------------------------===//
+// Products of rows with panels
+//===----------------------------------------------------------------------===//
+
+/// Rows of int8 records.
+struct QuantizedRows {
+  Values rows; ///< pointers to the records
+  mlir::Value columns;
+  int64_t group;
+};
+
+/// Adds the products of one block of 32 columns to the integer accumulators
+/// [(row * panels + panel) * chains + chain]. `stream` is where the weights of
+/// the block start for layouts without fixed positions; the body advances it.
+using BlockBody = llvm::function_ref<void(
+    mlir::Value column, llvm::MutableArrayRef<mlir::Value> accumulators,
+    mlir::Value &stream)>;
+
+/// Products of the rows with `panels` panels before the scales of the weight's
+/// rows: per group an integer product, converted and multiplied by the scale of
+/// the activations. Returns float vectors [row * panels + panel].
+Values quantizedProduct(KernelBuilder &k, const QuantizedRows &x,
+                        int64_t panels, int64_t chains, mlir::Value stream,
+                        BlockBody block);
+
+/// The same for dense int8 panels that start at `panels`, with the weight's
+/// scales.
+Values denseInt8Product(KernelBuilder &k, const QuantizedRows &x,
+                        llvm::ArrayRef<mlir::Value> panels, int64_t chains);
+
+/// The same for one bitmask panel, expanded in registers (AVX-512).
+Values bitmaskProduct(KernelBuilder &k, const QuantizedRows &x,
+                      mlir::Value panel);
+
+/// Products of float rows with f32 panels.
+Values f32Product(KernelBuilder &k, llvm::ArrayRef<mlir::Value> rows,
+                  llvm::ArrayRef<mlir::Value> panels, mlir::Value columns);
+
+/// Product of one float row with one f32 panel, in four chains.
+mlir::Value f32DecodeProduct(KernelBuilder &k, mlir::Value row,
+                             mlir::Value panel, mlir::Value columns);
+
+//===----------------------------------------------------------------------===//
+// Panels
+//===----------------------------------------------------------------------===//
+
+/// Expands a bitmask panel to a dense int8 panel at `out`.
+void expandPanel(KernelBuilder &k, mlir::Value panel, mlir::Value columns,
+                 mlir::Value out);
+
+/// Decodes a dense int8 panel to an f32 panel [Kp][16] at `out`.
+void decodePanel(KernelBuilder &k, mlir::Value panel, mlir::Value columns,
+                 mlir::Value out);
+
+/// Address of panel `index` of a bitmask weight.
+mlir::Value bitmaskPanel(KernelBuilder &k, mlir::Value w, mlir::Value index);
+
+//===----------------------------------------------------------------------===//
+// Kernel bodies
+//===----------------------------------------------------------------------===//
+
+/// Panels one after the other, each read once straight into registers.
+void emitPanelKernel(KernelBuilder &k, const LinearKernelKey &key,
+                     const LinearArgs &args);
+
+/// Strips of panels by tiles of rows; sparse or encoded strips are decoded to
+/// scratch.
+void emitStripKernel(KernelBuilder &k, mlir::ModuleOp module,
+                     const LinearKernelKey &key, const LinearArgs &args);
+
+/// Whether the key has a kernel that reads its panels straight into registers.
+bool isPanelKernel(const LinearKernelKey &key);
+
+} // namespace llmopt
+
+#endif // LLMOPT_PASSES_LOWERING_KERNELS_LINEAREMITTERS_H

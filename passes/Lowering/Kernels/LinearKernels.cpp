@@ -1,0 +1,267 @@
+//===- LinearKernels.cpp - Bodies of the linear kernels ---------*- C++ -*-===//
+//
+// Part of the llmopt project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for licence information. SPDX-License-Identifier:
+// Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "passes/Lowering/Kernels/KernelFunction.h"
+#include "passes/Lowering/Kernels/LinearEmitters.h"
+#include "llvm/Support/FormatVariadic.h"
+
+using namespace mlir;
+
+namespace llmopt {
+
+LinearArgs::LinearArgs(ValueRange arguments)
+    : x(arguments[0]), xStride(arguments[1]), w(arguments[2]), y(arguments[3]),
+      yStride(arguments[4]), rows(arguments[5]), panels(arguments[6]),
+      columns(arguments[7]), thread(arguments[8]), threads(arguments[9]),
+      scratch(arguments[10]) {}
+
+TileShape tileShape(bool quantized, Epilogue epilogue, Isa isa) {
+  bool pairs = epilogue == Epilogue::SiluMul;
+  // 32 registers of a panel's width: 24 sums, or 12 with as many integer
+  // accumulators.
+  if (isa == Isa::Avx512Vnni)
+    return quantized ? TileShape{6, 2} : TileShape{6, 4};
+  // 16 registers of half a panel's width.
+  if (quantized)
+    return pairs ? TileShape{2, 2} : TileShape{4, 1};
+  return pairs ? TileShape{3, 2} : TileShape{6, 1};
+}
+
+void storeResult(KernelBuilder &k, Epilogue epilogue, Value result, Value y) {
+  if (epilogue == Epilogue::Add)
+    result = k.add(k.load(k.floats(), y), result);
+  k.store(result, y);
+}
+
+void storeSiluMul(KernelBuilder &k, Value gate, Value up, Value y) {
+  k.store(k.mul(k.silu(gate), up), y);
+}
+
+/// Pointers to `count` rows.
+static Values rowPointers(KernelBuilder &k, Value first, Value strideBytes,
+                          int64_t count) {
+  Values rows{first};
+  while (static_cast<int64_t>(rows.size()) < count)
+    rows.push_back(k.at(rows.back(), strideBytes));
+  return rows;
+}
+
+//===----------------------------------------------------------------------===//
+// Panels one after the other
+//===----------------------------------------------------------------------===//
+
+bool isPanelKernel(const LinearKernelKey &key) {
+  switch (key.layout) {
+  case PackedLayout::F32:
+    return key.rows == RowRange::Decode;
+  case PackedLayout::Int8:
+    return key.group != 0 && key.rows == RowRange::Decode;
+  case PackedLayout::Int8Bitmask:
+    return key.group != 0 && key.rows != RowRange::Prefill &&
+           key.isa == Isa::Avx512Vnni;
+  }
+  llvm_unreachable("unknown layout");
+}
+
+/// Products of `rows` rows with panel `index`.
+static Values panelProduct(KernelBuilder &k, const LinearKernelKey &key,
+                           const LinearArgs &args, const Values &rows,
+                           Value index) {
+  QuantizedRows quantized{rows, args.columns, key.group};
+  if (key.layout == PackedLayout::Int8Bitmask)
+    return bitmaskProduct(k, quantized, bitmaskPanel(k, args.w, index));
+  if (key.layout == PackedLayout::F32) {
+    Value bytes = k.mul(args.columns, kVectorBytes);
+    Value panel = k.at(args.w, k.mul(index, bytes));
+    return {f32DecodeProduct(k, rows[0], panel, args.columns)};
+  }
+  Value bytes =
+      k.add(k.mul(paddedColumns(k, args.columns), kPanelRows), kVectorBytes);
+  Value panel = k.at(args.w, k.mul(index, bytes));
+  return denseInt8Product(k, quantized, panel, /*chains=*/4);
+}
+
+/// All panels of the thread for a fixed number of rows.
+static void emitPanelLoop(KernelBuilder &k, const LinearKernelKey &key,
+                          const LinearArgs &args, int64_t rowCount) {
+  bool pairs = key.epilogue == Epilogue::SiluMul;
+  Value strideBytes = k.mul(args.yStride, 4);
+  Values rows = rowPointers(k, args.x, args.xStride, rowCount);
+  Values outputs = rowPointers(k, args.y, strideBytes, rowCount);
+  int64_t unit = pairs ? 2 : 1;
+  auto [first, last] =
+      k.partition(k.div(args.panels, unit), args.thread, args.threads);
+
+  // A gate's product waits in the carried values for that of its up panel.
+  Values carried(pairs ? rowCount : 0, k.splat(0.0f));
+  k.loop(k.mul(first, unit), k.mul(last, unit), k.size(1), carried,
+         [&](Value panel, ValueRange gates) {
+           Values results = panelProduct(k, key, args, rows, panel);
+           if (!pairs) {
+             Value column = k.mul(panel, kVectorBytes);
+             for (auto [result, y] : llvm::zip_equal(results, outputs))
+               storeResult(k, key.epilogue, result, k.at(y, column));
+             return Values();
+           }
+           k.ifThen(k.equal(k.rem(panel, 2), 1), [&] {
+             Value column = k.mul(k.div(panel, 2), kVectorBytes);
+             for (auto [gate, up, y] : llvm::zip_equal(gates, results, outputs))
+               storeSiluMul(k, gate, up, k.at(y, column));
+           });
+           return results;
+         });
+}
+
+void emitPanelKernel(KernelBuilder &k, const LinearKernelKey &key,
+                     const LinearArgs &args) {
+  if (key.rows == RowRange::Decode)
+    return emitPanelLoop(k, key, args, 1);
+  constexpr int64_t maxRows = 6;
+  k.switchOn(args.rows, 1, maxRows,
+             [&](int64_t rows) { emitPanelLoop(k, key, args, rows); });
+}
+
+//===----------------------------------------------------------------------===//
+// Strips by tiles
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+/// Arguments of a tile function, which multiplies a fixed number of rows with
+/// the one to `shape.panels` panels of a strip.
+struct TileArgs {
+  explicit TileArgs(ValueRange arguments)
+      : x(arguments[0]), xStride(arguments[1]), w(arguments[2]),
+        panelBytes(arguments[3]), y(arguments[4]), yStrideBytes(arguments[5]),
+        panels(arguments[6]), columns(arguments[7]) {}
+
+  Value x, xStride, w, panelBytes, y, yStrideBytes, panels, columns;
+};
+constexpr StringLiteral kTileSignature = "pipipiii";
+
+/// A strip of panels in a dense layout.
+struct Strip {
+  Value panels, panelBytes;
+};
+
+} // namespace
+
+static void emitTile(KernelBuilder &k, int64_t group, Epilogue epilogue,
+                     TileShape shape, const TileArgs &args) {
+  Values rows = rowPointers(k, args.x, args.xStride, shape.rows);
+  Values outputs = rowPointers(k, args.y, args.yStrideBytes, shape.rows);
+  // A strip at the end of the weight may be short: it reads its last panel
+  // again.
+  Values panels;
+  Value last = k.sub(args.panels, 1);
+  for (int64_t p = 0; p < shape.panels; ++p)
+    panels.push_back(k.at(args.w, k.mul(k.min(last, p), args.panelBytes)));
+
+  Values results =
+      group == 0 ? f32Product(k, rows, panels, args.columns)
+                 : denseInt8Product(k, {rows, args.columns, group}, panels,
+                                    /*chains=*/1);
+  int64_t unit = epilogue == Epilogue::SiluMul ? 2 : 1;
+  for (int64_t p = 0; p < shape.panels; p += unit)
+    k.ifThen(k.less(k.size(p), args.panels), [&] {
+      for (int64_t row = 0; row < shape.rows; ++row) {
+        Value *result = &results[row * shape.panels + p];
+        Value y = k.at(outputs[row], p / unit * kVectorBytes);
+        if (unit == 2)
+          storeSiluMul(k, result[0], result[1], y);
+        else
+          storeResult(k, epilogue, *result, y);
+      }
+    });
+}
+
+static func::FuncOp getOrCreateTile(ModuleOp module, int64_t group,
+                                    Epilogue epilogue, TileShape shape,
+                                    Isa isa) {
+  std::string operands =
+      group == 0 ? "f32" : llvm::formatv("int8_g{0}", group).str();
+  std::string name =
+      llvm::formatv("tile_{0}_{1}x{2}_{3}_{4}", operands, shape.rows,
+                    shape.panels, stringify(epilogue), stringify(isa));
+  return getOrCreateFunction(module, name, kTileSignature, isa,
+                             [&](KernelBuilder &k, ValueRange arguments) {
+                               emitTile(k, group, epilogue, shape,
+                                        TileArgs(arguments));
+                             });
+}
+
+/// Makes panels first..first+count-1 available in a dense layout.
+static Strip prepareStrip(KernelBuilder &k, const LinearKernelKey &key,
+                          const LinearArgs &args, Value first, Value count) {
+  Value padded = paddedColumns(k, args.columns);
+  Value int8Bytes = k.add(k.mul(padded, kPanelRows), kVectorBytes);
+  Value f32Bytes = k.mul(padded, kVectorBytes);
+  bool bitmask = key.layout == PackedLayout::Int8Bitmask;
+
+  if (key.layout == PackedLayout::F32) {
+    Value bytes = k.mul(args.columns, kVectorBytes);
+    return {k.at(args.w, k.mul(first, bytes)), bytes};
+  }
+  if (key.group != 0) {
+    if (!bitmask)
+      return {k.at(args.w, k.mul(first, int8Bytes)), int8Bytes};
+    k.loop(count, 1, [&](Value p) {
+      expandPanel(k, bitmaskPanel(k, args.w, k.add(first, p)), args.columns,
+                  k.at(args.scratch, k.mul(p, int8Bytes)));
+    });
+    return {args.scratch, int8Bytes};
+  }
+
+  // Float activations: decoded panels, and behind them room for an expanded
+  // one.
+  int64_t stripPanels = tileShape(false, key.epilogue, key.isa).panels;
+  Value expanded = k.at(args.scratch, k.mul(f32Bytes, stripPanels));
+  k.loop(count, 1, [&](Value p) {
+    Value index = k.add(first, p);
+    Value panel = k.at(args.w, k.mul(index, int8Bytes));
+    if (bitmask) {
+      expandPanel(k, bitmaskPanel(k, args.w, index), args.columns, expanded);
+      panel = expanded;
+    }
+    decodePanel(k, panel, args.columns, k.at(args.scratch, k.mul(p, f32Bytes)));
+  });
+  return {args.scratch, f32Bytes};
+}
+
+void emitStripKernel(KernelBuilder &k, ModuleOp module,
+                     const LinearKernelKey &key, const LinearArgs &args) {
+  TileShape shape = tileShape(key.group != 0, key.epilogue, key.isa);
+  int64_t outputPanelBytes =
+      key.epilogue == Epilogue::SiluMul ? kVectorBytes / 2 : kVectorBytes;
+  SmallVector<func::FuncOp> tiles;
+  for (int64_t rows = 1; rows <= shape.rows; ++rows)
+    tiles.push_back(getOrCreateTile(module, key.group, key.epilogue,
+                                    {rows, shape.panels}, key.isa));
+
+  Value yStrideBytes = k.mul(args.yStride, 4);
+  auto [firstStrip, lastStrip] = k.partition(
+      k.divideCeil(args.panels, shape.panels), args.thread, args.threads);
+  k.loop(firstStrip, lastStrip, k.size(1), [&](Value index) {
+    Value first = k.mul(index, shape.panels);
+    Value count = k.min(k.sub(args.panels, first), shape.panels);
+    Strip strip = prepareStrip(k, key, args, first, count);
+    Value y = k.at(args.y, k.mul(first, outputPanelBytes));
+    k.loop(args.rows, shape.rows, [&](Value row) {
+      Value rows = k.min(k.sub(args.rows, row), shape.rows);
+      k.switchOn(rows, 1, shape.rows, [&](int64_t tileRows) {
+        k.call(tiles[tileRows - 1],
+               {k.at(args.x, k.mul(row, args.xStride)), args.xStride,
+                strip.panels, strip.panelBytes,
+                k.at(y, k.mul(row, yStrideBytes)), yStrideBytes, count,
+                args.columns});
+      });
+    });
+  });
+}
+
+} // namespace llmopt

@@ -1,0 +1,262 @@
+//===- LinearProducts.cpp - Products of rows with panels --------*- C++ -*-===//
+//
+// Part of the llmopt project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for licence information. SPDX-License-Identifier:
+// Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "passes/Lowering/Kernels/LinearEmitters.h"
+
+using namespace mlir;
+
+namespace llmopt {
+
+namespace {
+
+/// Bytes of the scales at the start of an integer panel.
+constexpr int64_t kScaleBytes = kPanelRows * 4;
+/// Vectors of 4 columns in a block of 32.
+constexpr int64_t kBlockSteps = kMaskBlockColumns / 4;
+constexpr int64_t kMaskBytes = kBlockSteps * 8;
+
+/// Four activations of a row, in every lane.
+Value broadcastStep(KernelBuilder &k, Value row, Value column, int64_t step) {
+  return k.loadBroadcast(k.i32Type(), k.at(k.at(row, column), 4 * step));
+}
+
+/// Adds the chains of each accumulator up.
+Values sumChains(KernelBuilder &k, ArrayRef<Value> accumulators,
+                 int64_t chains) {
+  Values sums;
+  for (size_t first = 0; first < accumulators.size(); first += chains) {
+    Value sum = accumulators[first];
+    for (int64_t chain = 1; chain < chains; ++chain)
+      sum = k.add(sum, accumulators[first + chain]);
+    sums.push_back(sum);
+  }
+  return sums;
+}
+
+} // namespace
+
+Value paddedColumns(KernelBuilder &k, Value columns) {
+  return k.roundUp(columns, kMaskBlockColumns);
+}
+
+Values quantizedProduct(KernelBuilder &k, const QuantizedRows &x,
+                        int64_t panels, int64_t chains, Value stream,
+                        BlockBody block) {
+  int64_t rows = x.rows.size();
+  Value padded = paddedColumns(k, x.columns);
+  Value groups = k.divideCeil(x.columns, x.group);
+  Value sums = k.add(padded, k.mul(groups, 4));
+
+  Values carried(rows * panels, k.splat(0.0f));
+  if (stream)
+    carried.push_back(stream);
+  Values results = k.loop(groups, 1, carried, [&](Value group, ValueRange in) {
+    Value slot = k.mul(group, 4);
+    Values accumulators;
+    for (Value row : x.rows) {
+      Value sum = k.load(k.i32Type(), k.at(k.at(row, sums), slot));
+      for (int64_t i = 0; i < panels * chains; ++i)
+        accumulators.push_back(i % chains == 0 ? k.biasOfSum(sum)
+                                               : k.constant(k.ints(), 0));
+    }
+    if (stream)
+      accumulators.push_back(in.back());
+
+    Value first = k.mul(group, x.group);
+    Value last = k.min(k.add(first, x.group), padded);
+    accumulators = k.loop(first, last, k.size(kMaskBlockColumns), accumulators,
+                          [&](Value column, ValueRange values) {
+                            Values next(values);
+                            Value position =
+                                stream ? next.pop_back_val() : Value();
+                            block(column, next, position);
+                            if (stream)
+                              next.push_back(position);
+                            return next;
+                          });
+
+    Value position = stream ? accumulators.pop_back_val() : Value();
+    Values products = sumChains(k, accumulators, chains);
+    for (int64_t row = 0; row < rows; ++row) {
+      Value scale =
+          k.loadBroadcast(k.f32Type(), k.at(k.at(x.rows[row], padded), slot));
+      for (int64_t i = row * panels; i < (row + 1) * panels; ++i)
+        products[i] = k.fma(k.toFloat(products[i]), scale, in[i]);
+    }
+    if (stream)
+      products.push_back(position);
+    return products;
+  });
+  if (stream)
+    results.pop_back();
+  return results;
+}
+
+Values denseInt8Product(KernelBuilder &k, const QuantizedRows &x,
+                        ArrayRef<Value> panels, int64_t chains) {
+  int64_t rows = x.rows.size(), panelCount = panels.size();
+  auto block = [&](Value column, MutableArrayRef<Value> acc, Value &) {
+    Value position = k.mul(column, kPanelRows);
+    for (int64_t step = 0; step < kBlockSteps; ++step) {
+      Values weights;
+      for (Value panel : panels)
+        weights.push_back(k.load(k.bytes(), k.at(panel, position),
+                                 kScaleBytes + step * kVectorBytes));
+      for (int64_t row = 0; row < rows; ++row) {
+        Value xs = broadcastStep(k, x.rows[row], column, step);
+        for (int64_t p = 0; p < panelCount; ++p) {
+          Value &sum = acc[(row * panelCount + p) * chains + step % chains];
+          sum = k.dot(sum, weights[p], xs);
+        }
+      }
+    }
+  };
+  Values results =
+      quantizedProduct(k, x, panelCount, chains, /*stream=*/Value(), block);
+  for (int64_t p = 0; p < panelCount; ++p) {
+    Value scales = k.load(k.floats(), panels[p]);
+    for (int64_t row = 0; row < rows; ++row) {
+      Value &result = results[row * panelCount + p];
+      result = k.mul(result, scales);
+    }
+  }
+  return results;
+}
+
+Values bitmaskProduct(KernelBuilder &k, const QuantizedRows &x, Value panel) {
+  int64_t rows = x.rows.size();
+  // Enough chains to cover the latency of the product.
+  int64_t chains = rows == 1 ? 4 : rows == 2 ? 2 : 1;
+  auto block = [&](Value column, MutableArrayRef<Value> acc, Value &stream) {
+    Value masks = stream;
+    Value values = k.at(stream, kMaskBytes);
+    for (int64_t step = 0; step < kBlockSteps; ++step) {
+      Value mask = k.load(k.i64Type(), masks, 8 * step);
+      Value codes = k.expandCodes(k.load(k.bytes(), values), mask);
+      values = k.at(values, k.popcount(mask));
+      for (int64_t row = 0; row < rows; ++row) {
+        Value &sum = acc[row * chains + step % chains];
+        sum = k.dot(sum, codes, broadcastStep(k, x.rows[row], column, step));
+      }
+    }
+    stream = values;
+  };
+  Values results = quantizedProduct(k, x, /*panels=*/1, chains,
+                                    k.at(panel, kScaleBytes), block);
+  Value scales = k.load(k.floats(), panel);
+  for (Value &result : results)
+    result = k.mul(result, scales);
+  return results;
+}
+
+Values f32Product(KernelBuilder &k, ArrayRef<Value> rows,
+                  ArrayRef<Value> panels, Value columns) {
+  Values zeros(rows.size() * panels.size(), k.splat(0.0f));
+  return k.loop(columns, 1, zeros, [&](Value column, ValueRange in) {
+    Values sums(in), weights;
+    Value position = k.mul(column, kVectorBytes);
+    for (Value panel : panels)
+      weights.push_back(k.load(k.floats(), k.at(panel, position)));
+    Value offset = k.mul(column, 4);
+    size_t i = 0;
+    for (Value row : rows) {
+      Value x = k.loadBroadcast(k.f32Type(), k.at(row, offset));
+      for (Value w : weights) {
+        sums[i] = k.fma(w, x, sums[i]);
+        ++i;
+      }
+    }
+    return sums;
+  });
+}
+
+Value f32DecodeProduct(KernelBuilder &k, Value row, Value panel,
+                       Value columns) {
+  constexpr int64_t chains = 4;
+  auto step = [&](Value column, int64_t offset, Value sum) {
+    Value w = k.load(k.floats(), k.at(panel, k.mul(column, kVectorBytes)),
+                     offset * kVectorBytes);
+    Value x = k.loadBroadcast(k.f32Type(),
+                              k.at(k.at(row, k.mul(column, 4)), 4 * offset));
+    return k.fma(w, x, sum);
+  };
+  Value whole = k.mul(k.div(columns, chains), chains);
+  Values sums = k.loop(whole, chains, Values(chains, k.splat(0.0f)),
+                       [&](Value column, ValueRange in) {
+                         Values next(in);
+                         for (int64_t i = 0; i < chains; ++i)
+                           next[i] = step(column, i, next[i]);
+                         return next;
+                       });
+  Values tail = k.loop(whole, columns, k.size(1), sums[0],
+                       [&](Value column, ValueRange in) {
+                         return Values{step(column, 0, in[0])};
+                       });
+  return k.add(k.add(tail[0], sums[1]), k.add(sums[2], sums[3]));
+}
+
+//===----------------------------------------------------------------------===//
+// Panels
+//===----------------------------------------------------------------------===//
+
+Value bitmaskPanel(KernelBuilder &k, Value w, Value index) {
+  return k.at(w, k.load(k.i64Type(), k.at(w, k.mul(index, 8))));
+}
+
+/// Writes the 64 codes of a mask without AVX-512, returns the rest of the
+/// values.
+static Value expandBitByBit(KernelBuilder &k, Value values, Value mask,
+                            Value out) {
+  Values rest = k.loop(k.size(64), 1, values, [&](Value bit, ValueRange in) {
+    Value set = k.bitAnd(k.shiftRight(mask, bit), 1);
+    // The value is read even when the bit is clear: streams end with padding.
+    Value code = k.select(k.equal(set, 1), k.load(k.i8Type(), in[0]),
+                          k.constant(k.i8Type(), 128));
+    k.store(code, k.at(out, bit));
+    return Values{k.at(in[0], set)};
+  });
+  return rest[0];
+}
+
+void expandPanel(KernelBuilder &k, Value panel, Value columns, Value out) {
+  k.store(k.load(k.floats(), panel), out);
+  Value padded = paddedColumns(k, columns);
+  k.loop(padded, kMaskBlockColumns, k.at(panel, kScaleBytes),
+         [&](Value column, ValueRange in) {
+           Value masks = in[0], values = k.at(in[0], kMaskBytes);
+           Value block =
+               k.at(k.at(out, kScaleBytes), k.mul(column, kPanelRows));
+           for (int64_t step = 0; step < kBlockSteps; ++step) {
+             Value mask = k.load(k.i64Type(), masks, 8 * step);
+             Value to = k.at(block, step * kVectorBytes);
+             if (!k.hasAvx512()) {
+               values = expandBitByBit(k, values, mask, to);
+               continue;
+             }
+             k.store(k.expandCodes(k.load(k.bytes(), values), mask), to);
+             values = k.at(values, k.popcount(mask));
+           }
+           return Values{values};
+         });
+}
+
+void decodePanel(KernelBuilder &k, Value panel, Value columns, Value out) {
+  Value scales = k.load(k.floats(), panel);
+  Value codes = k.at(panel, kScaleBytes);
+  k.loop(paddedColumns(k, columns), 4, [&](Value column) {
+    Value step = k.load(k.ints(), k.at(codes, k.mul(column, kPanelRows)));
+    Value to = k.at(out, k.mul(column, kVectorBytes));
+    for (int64_t j = 0; j < 4; ++j) {
+      Value shifted = k.shiftRight(step, k.constant(k.ints(), 8 * j));
+      Value code = k.sub(k.bitAnd(shifted, 255), 128);
+      k.store(k.mul(k.toFloat(code), scales), to, j * kVectorBytes);
+    }
+  });
+}
+
+} // namespace llmopt

@@ -1,0 +1,27 @@
+//===- RowEmitters.h - Bodies of the row kernels ----------------*- C++ -*-===//
+//
+// Part of the llmopt project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for licence information. SPDX-License-Identifier:
+// Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef LLMOPT_PASSES_LOWERING_KERNELS_ROWEMITTERS_H
+#define LLMOPT_PASSES_LOWERING_KERNELS_ROWEMITTERS_H
+
+#include "passes/Lowering/Kernels/LinearEmitters.h"
+
+namespace llmopt {
+
+// Arguments as in docs/Kernels.md.
+void emitRmsNorm(KernelBuilder &k, mlir::ValueRange args);
+void emitRmsNormQuantize(KernelBuilder &k, int64_t group,
+                         mlir::ValueRange args);
+void emitQuantize(KernelBuilder &k, int64_t group, mlir::ValueRange args);
+void emitGatherRows(KernelBuilder &k, mlir::ValueRange args);
+void emitEmbedding(KernelBuilder &k, PackedLayout layout,
+                   mlir::ValueRange args);
+
+} // namespace llmopt
+
+#endif // LLMOPT_PASSES_LOWERING_KERNELS_ROWEMITTERS_H
