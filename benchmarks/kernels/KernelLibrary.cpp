@@ -1,0 +1,123 @@
+//===- KernelLibrary.cpp - The kernels of Kernels.inc, compiled and loaded -*-
+//C++ -*-===//
+//
+// Part of the llmopt project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for licence information. SPDX-License-Identifier:
+// Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "benchmarks/kernels/KernelLibrary.h"
+#include "compiler/CodeGen.h"
+#include "compiler/Link.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/raw_ostream.h"
+#include <cmath>
+#include <dlfcn.h>
+
+using namespace mlir;
+
+namespace llmopt {
+
+std::vector<LinearKernelKey> linearKernels(Isa isa) {
+  return {
+#define LINEAR_KERNEL(layout, group, rows, epilogue)                           \
+  LinearKernelKey{PackedLayout::layout, group, RowRange::rows,                 \
+                  Epilogue::epilogue, isa},
+#include "passes/Lowering/Kernels/Kernels.inc"
+  };
+}
+
+std::vector<RowKernelKey> rowKernels(Isa isa) {
+  return {
+#define ROW_KERNEL(kernel, group, layout)                                      \
+  RowKernelKey{RowKernel::kernel, group, PackedLayout::layout, isa},
+#include "passes/Lowering/Kernels/Kernels.inc"
+  };
+}
+
+std::vector<AttentionKernelKey> attentionKernels(Isa isa) {
+  std::vector<AttentionKernelKey> keys;
+#define ATTENTION_SHAPE(heads, kvHeads, headDim)                               \
+  keys.push_back(                                                              \
+      {AttentionKernel::RopeAppend, heads, kvHeads, headDim, 1.0f, isa});      \
+  keys.push_back({AttentionKernel::Attention, heads, kvHeads, headDim,         \
+                  1 / std::sqrt(headDim * 1.0f), isa});
+#include "passes/Lowering/Kernels/Kernels.inc"
+  return keys;
+}
+
+void exportFunction(func::FuncOp function) {
+  function.setPublic();
+  function->removeAttr("llvm.linkage");
+}
+
+namespace {
+
+/// Compiles the module to an object; empty on failure.
+SmallVector<char, 0> compile(ModuleOp module, const CpuTarget &target) {
+  SmallVector<char, 0> object;
+  PassManager manager(module.getContext());
+  buildLowerToLLVMPipeline(manager);
+  if (failed(manager.run(module)))
+    return object;
+  llvm::LLVMContext context;
+  std::unique_ptr<llvm::Module> llvmModule =
+      generateLLVM(module, context, {target, ""});
+  std::string error;
+  if (llvmModule && !emitObject(*llvmModule, target, object, error))
+    llvm::errs() << "error: " << error << "\n";
+  return object;
+}
+
+} // namespace
+
+std::unique_ptr<KernelLibrary> KernelLibrary::build(const CpuTarget &target) {
+  return build(target, [&](ModuleOp module) {
+    for (const LinearKernelKey &key : linearKernels(target.isa))
+      exportFunction(getOrCreateKernel(module, key));
+    for (const RowKernelKey &key : rowKernels(target.isa))
+      exportFunction(getOrCreateKernel(module, key));
+    for (const AttentionKernelKey &key : attentionKernels(target.isa))
+      exportFunction(getOrCreateKernel(module, key));
+  });
+}
+
+std::unique_ptr<KernelLibrary>
+KernelLibrary::build(const CpuTarget &target,
+                     function_ref<void(ModuleOp)> populate) {
+  DialectRegistry registry;
+  registerCodeGenDialects(registry);
+  MLIRContext context(registry, MLIRContext::Threading::DISABLED);
+  context.loadAllAvailableDialects();
+  OwningOpRef<ModuleOp> module = ModuleOp::create(UnknownLoc::get(&context));
+  populate(*module);
+  SmallVector<char, 0> object = compile(*module, target);
+  if (object.empty())
+    return nullptr;
+
+  SmallString<128> path;
+  std::string error;
+  if (std::error_code code =
+          llvm::sys::fs::createTemporaryFile("llmopt-kernels", "so", path)) {
+    llvm::errs() << "error: " << code.message() << "\n";
+    return nullptr;
+  }
+  void *handle = nullptr;
+  if (!linkSharedLibrary(StringRef(object.data(), object.size()), path, error))
+    llvm::errs() << "error: " << error << "\n";
+  else if (!(handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL)))
+    llvm::errs() << "error: " << dlerror() << "\n";
+  llvm::sys::fs::remove(path);
+  if (!handle)
+    return nullptr;
+  return std::unique_ptr<KernelLibrary>(new KernelLibrary(handle));
+}
+
+KernelLibrary::~KernelLibrary() { dlclose(handle); }
+
+void *KernelLibrary::symbol(const std::string &name) const {
+  return dlsym(handle, name.c_str());
+}
+
+} // namespace llmopt

@@ -1,0 +1,285 @@
+//===- LinearTest.cpp - Linear kernels against a scalar reference -*- C++
+//-*-===//
+//
+// Part of the llmopt project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for licence information. SPDX-License-Identifier:
+// Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "KernelTest.h"
+#include <cmath>
+
+using namespace llmopt;
+
+namespace {
+
+struct Shape {
+  int64_t rows, columns; ///< of the weight
+};
+
+/// Even numbers of panels, for all epilogues; tails in N and K.
+const Shape kShapes[] = {{32, 64}, {96, 192}, {60, 70}, {224, 33}, {25, 129}};
+
+/// Rows 1..13 and 64, as far as the kernel takes them.
+std::vector<int64_t> rowCounts(RowRange range) {
+  if (range == RowRange::Decode)
+    return {1};
+  std::vector<int64_t> counts;
+  for (int64_t rows = 1; rows <= (range == RowRange::Small ? 6 : 13); ++rows)
+    counts.push_back(rows);
+  if (range == RowRange::Prefill)
+    counts.push_back(64);
+  return counts;
+}
+
+/// A weight with its packed bytes and its exact values.
+struct Weight {
+  Weight(const LinearKernelKey &key, Shape shape, bool unitScales)
+      : shape(shape), floats(randomFloats(shape.rows * shape.columns, 1)),
+        codes(randomCodes(shape.rows * shape.columns,
+                          key.layout == PackedLayout::Int8Bitmask ? 0.6 : 0.01,
+                          2)),
+        scales(randomFloats(shape.rows, 3)), packed(packedBytes(key.layout)) {
+    for (float &scale : scales)
+      scale = unitScales ? 1.0f : 0.01f + std::fabs(scale);
+    auto [rows, columns] = shape;
+    if (key.layout == PackedLayout::F32) {
+      packF32(floats, rows, columns, packed.array());
+      return;
+    }
+    if (key.layout == PackedLayout::Int8)
+      packInt8(codes, scales, rows, columns, packed.array());
+    else
+      packInt8Bitmask(codes, scales, rows, columns, packed.array());
+    for (int64_t i = 0; i < rows * columns; ++i)
+      floats[i] = codes[i] * scales[i / columns];
+  }
+
+  int64_t packedBytes(PackedLayout layout) const {
+    auto [rows, columns] = shape;
+    return layout == PackedLayout::Int8Bitmask
+               ? bitmaskPackedBytes(codes, rows, columns)
+               : densePackedBytes(layout, rows, columns);
+  }
+
+  Shape shape;
+  std::vector<float> floats; ///< dequantized
+  std::vector<int8_t> codes;
+  std::vector<float> scales;
+  Buffer packed;
+};
+
+/// Activations: float rows with an odd stride, or records.
+struct Activations {
+  Activations(const LinearKernelKey &key, int64_t rows, int64_t columns,
+              bool unitScales)
+      : format{columns, key.group ? key.group : 32},
+        stride(key.group ? format.bytes() : (columns + 3) * 4), rows(rows),
+        columns(columns), quantized(key.group != 0), bytes(stride * rows) {
+    std::vector<float> values = randomFloats(rows * columns, 4);
+    for (int64_t row = 0; row < rows; ++row) {
+      const float *x = &values[row * columns];
+      uint8_t *record = bytes.data<uint8_t>() + row * stride;
+      if (!quantized) {
+        std::memcpy(record, x, columns * 4);
+        continue;
+      }
+      quantizeReference(x, format, record);
+      for (int64_t group = 0; unitScales && group < format.groups(); ++group) {
+        float one = 1;
+        std::memcpy(record + format.scalesOffset() + 4 * group, &one, 4);
+      }
+    }
+  }
+
+  double at(int64_t row, int64_t column) const {
+    const uint8_t *record = bytes.data<uint8_t>() + row * stride;
+    float value;
+    if (!quantized) {
+      std::memcpy(&value, record + 4 * column, 4);
+      return value;
+    }
+    std::memcpy(&value,
+                record + format.scalesOffset() + column / format.group * 4, 4);
+    return static_cast<double>(value) * static_cast<int8_t>(record[column]);
+  }
+
+  QuantizedRow format;
+  int64_t stride, rows, columns;
+  bool quantized;
+  Buffer bytes;
+};
+
+/// A product in double precision and the sum of its terms' magnitudes.
+struct Reference {
+  double value, magnitude;
+};
+
+Reference product(const Weight &weight, const Activations &x, int64_t row,
+                  int64_t column) {
+  Reference result{0, 0};
+  if (column >= weight.shape.rows)
+    return result;
+  for (int64_t k = 0; k < x.columns; ++k) {
+    double term = x.at(row, k) * weight.floats[column * x.columns + k];
+    result.value += term;
+    result.magnitude += std::fabs(term);
+  }
+  return result;
+}
+
+/// Index of the weight's row behind column `column` of the gate or up half.
+int64_t pairedRow(int64_t column, int64_t half) {
+  return (column / 16 * 2 + half) * 16 + column % 16;
+}
+
+class LinearTest : public testing::TestWithParam<LinearKernelKey> {
+protected:
+  void SetUp() override {
+    if (!machineRuns(GetParam().isa))
+      GTEST_SKIP() << "the machine lacks " << stringify(GetParam().isa).str();
+    library = testLibrary(GetParam().isa);
+    ASSERT_NE(library, nullptr);
+    function = library->get<LinearFunction>(kernelName(GetParam()));
+    ASSERT_NE(function, nullptr);
+  }
+
+  int64_t outputColumns(Shape shape) const {
+    int64_t columns = panelCount(shape.rows) * 16;
+    return GetParam().epilogue == Epilogue::SiluMul ? columns / 2 : columns;
+  }
+
+  Buffer initialOutput(int64_t rows, Shape shape) const {
+    Buffer y(rows * outputColumns(shape) * 4);
+    for (int64_t i = 0; i < rows * outputColumns(shape); ++i)
+      y.data()[i] = 0.25f * (i % 31);
+    return y;
+  }
+
+  Buffer run(const Weight &weight, const Activations &x, int64_t threads) {
+    Buffer y = initialOutput(x.rows, weight.shape);
+    for (int64_t thread = 0; thread < threads; ++thread) {
+      Buffer scratch(scratchBytes(GetParam(), x.columns));
+      function(x.bytes.data(), x.stride, weight.packed.data(), y.data(),
+               outputColumns(weight.shape), x.rows,
+               panelCount(weight.shape.rows), x.columns, thread, threads,
+               scratch.data());
+      EXPECT_TRUE(scratch.guardsIntact());
+    }
+    EXPECT_TRUE(y.guardsIntact());
+    return y;
+  }
+
+  Reference expected(const Weight &weight, const Activations &x, int64_t row,
+                     int64_t column, float before) const {
+    Epilogue epilogue = GetParam().epilogue;
+    if (epilogue != Epilogue::SiluMul) {
+      Reference result = product(weight, x, row, column);
+      if (epilogue == Epilogue::Add) {
+        result.value += before;
+        result.magnitude += std::fabs(before);
+      }
+      return result;
+    }
+    Reference gate = product(weight, x, row, pairedRow(column, 0));
+    Reference up = product(weight, x, row, pairedRow(column, 1));
+    double silu = gate.value / (1 + std::exp(-gate.value));
+    // The derivative of silu is at most 1.1.
+    return {silu * up.value, std::fabs(silu) * up.magnitude +
+                                 1.1 * gate.magnitude * std::fabs(up.value)};
+  }
+
+  void check(const Weight &weight, const Activations &x, const Buffer &y) {
+    Buffer before = initialOutput(x.rows, weight.shape);
+    int64_t columns = outputColumns(weight.shape);
+    // Rounding errors of a sum of n terms grow at most with n.
+    double tolerance = 6e-8 * (x.columns + 16);
+    for (int64_t row = 0; row < x.rows; ++row)
+      for (int64_t column = 0; column < columns; ++column) {
+        int64_t i = row * columns + column;
+        Reference reference =
+            expected(weight, x, row, column, before.data()[i]);
+        ASSERT_NEAR(y.data()[i], reference.value,
+                    tolerance * reference.magnitude + 1e-30)
+            << "row " << row << " of " << x.rows << ", column " << column
+            << " of " << weight.shape.rows << "x" << weight.shape.columns;
+      }
+  }
+
+  const KernelLibrary *library = nullptr;
+  LinearFunction function = nullptr;
+};
+
+TEST_P(LinearTest, MatchesReference) {
+  for (Shape shape : kShapes) {
+    Weight weight(GetParam(), shape, /*unitScales=*/false);
+    for (int64_t rows : rowCounts(GetParam().rows)) {
+      Activations x(GetParam(), rows, shape.columns, /*unitScales=*/false);
+      Buffer y = run(weight, x, 1);
+      check(weight, x, y);
+      for (int64_t threads : {2, 3})
+        EXPECT_TRUE(y == run(weight, x, threads)) << threads << " threads";
+    }
+  }
+}
+
+TEST_P(LinearTest, IntegerPartIsExact) {
+  const LinearKernelKey &key = GetParam();
+  if (key.group == 0 || key.epilogue != Epilogue::Store)
+    GTEST_SKIP() << "no integer product to be seen";
+  // With scales of 1 the result is an integer below 2^24.
+  for (Shape shape : kShapes) {
+    Weight weight(key, shape, /*unitScales=*/true);
+    for (int64_t rows : rowCounts(key.rows)) {
+      Activations x(key, rows, shape.columns, /*unitScales=*/true);
+      Buffer y = run(weight, x, 1);
+      int64_t columns = outputColumns(shape);
+      for (int64_t row = 0; row < rows; ++row)
+        for (int64_t column = 0; column < columns; ++column)
+          ASSERT_EQ(y.data()[row * columns + column],
+                    product(weight, x, row, column).value);
+    }
+  }
+}
+
+TEST_P(LinearTest, ExtremeCodes) {
+  const LinearKernelKey &key = GetParam();
+  if (key.group == 0 || key.epilogue != Epilogue::Store)
+    GTEST_SKIP() << "no integer product to be seen";
+  // Products of the largest magnitudes saturate nowhere.
+  Shape shape{32, 64};
+  for (int sign : {-1, 1}) {
+    Weight weight(key, shape, /*unitScales=*/true);
+    std::vector<int8_t> codes(shape.rows * shape.columns, 127 * sign);
+    weight.codes = codes;
+    weight.packed = Buffer(weight.packedBytes(key.layout));
+    if (key.layout == PackedLayout::Int8)
+      packInt8(codes, weight.scales, 32, 64, weight.packed.array());
+    else
+      packInt8Bitmask(codes, weight.scales, 32, 64, weight.packed.array());
+    Activations x(key, 1, shape.columns, /*unitScales=*/true);
+    std::vector<float> ones(shape.columns, 127.0f);
+    quantizeReference(ones.data(), x.format, x.bytes.data<uint8_t>());
+    Buffer y = run(weight, x, 1);
+    for (int64_t column = 0; column < 32; ++column)
+      EXPECT_EQ(y.data()[column], 64.0f * 127 * 127 * sign);
+  }
+}
+
+std::vector<LinearKernelKey> allLinearKernels() {
+  std::vector<LinearKernelKey> keys = linearKernels(Isa::Avx512Vnni);
+  for (const LinearKernelKey &key : linearKernels(Isa::Avx2))
+    keys.push_back(key);
+  return keys;
+}
+
+/// A key's own name: on AVX2 ranges share kernels.
+std::string testName(const testing::TestParamInfo<LinearKernelKey> &info) {
+  return kernelName(info.param) + "_" + std::to_string(info.index);
+}
+
+INSTANTIATE_TEST_SUITE_P(Kernels, LinearTest,
+                         testing::ValuesIn(allLinearKernels()), testName);
+
+} // namespace
