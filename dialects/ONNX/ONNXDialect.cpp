@@ -139,8 +139,9 @@ LogicalResult ONNXDialect::verifyRegionArgAttribute(Operation *op,
                                                     unsigned argIndex,
                                                     NamedAttribute attr) {
   auto function = dyn_cast<FunctionOpInterface>(op);
-  Type type = function ? function.getArgumentTypes()[argIndex] : Type();
-  return verifyValueAttr(op, attr, type ? type : ValueType::get(getContext()));
+  return verifyValueAttr(op, attr,
+                         function ? function.getArgumentTypes()[argIndex]
+                                  : ValueType::get(getContext()));
 }
 
 LogicalResult ONNXDialect::verifyRegionResultAttribute(Operation *op,
@@ -148,12 +149,18 @@ LogicalResult ONNXDialect::verifyRegionResultAttribute(Operation *op,
                                                        unsigned resultIndex,
                                                        NamedAttribute attr) {
   if (attr.getName() == kTypeAttr) {
-    auto type = dyn_cast<TypeAttr>(attr.getValue());
-    if (!type || !isa<TensorType>(type.getValue()))
+    auto declared = dyn_cast<TypeAttr>(attr.getValue());
+    if (!declared || !isa<TensorType>(declared.getValue()))
       return op->emitError() << "'" << kTypeAttr << "' must be a tensor type";
     return success();
   }
-  auto function = dyn_cast<FunctionOpInterface>(op);
-  Type type = function ? function.getResultTypes()[resultIndex] : Type();
-  return verifyValueAttr(op, attr, type ? type : ValueType::get(getContext()));
+  Type type = ValueType::get(getContext());
+  if (auto function = dyn_cast<FunctionOpInterface>(op)) {
+    type = function.getResultTypes()[resultIndex];
+    auto declared =
+        function.getResultAttrOfType<TypeAttr>(resultIndex, kTypeAttr);
+    if (declared && isa<ValueType>(type))
+      type = declared.getValue();
+  }
+  return verifyValueAttr(op, attr, type);
 }
