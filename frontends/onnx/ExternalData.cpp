@@ -47,6 +47,20 @@ static FailureOr<Entries> readEntries(const ::onnx::TensorProto &tensor,
   return entries;
 }
 
+/// The location without dots, or nullopt when it is no path to something below
+/// the directory of the model.
+static std::optional<SmallString<128>> normalize(StringRef location) {
+  if (path::is_absolute(location) || location.contains('\0') ||
+      llvm::is_contained(
+          llvm::make_range(path::begin(location), path::end(location)), ".."))
+    return std::nullopt;
+  SmallString<128> normalized(location);
+  path::remove_dots(normalized);
+  if (normalized.empty())
+    return std::nullopt;
+  return normalized;
+}
+
 /// True if every component of `real` up to the length of `directory` is that
 /// of `directory`.
 static bool isInside(StringRef real, StringRef directory) {
@@ -98,9 +112,8 @@ ExternalData::resolve(const ::onnx::TensorProto &tensor, int64_t bytes,
     return failure();
   StringRef location = *entries->location;
   std::string quoted = quoteName(location);
-  if (path::is_absolute(location) || location.contains('\0') ||
-      llvm::is_contained(
-          llvm::make_range(path::begin(location), path::end(location)), ".."))
+  std::optional<SmallString<128>> normalized = normalize(location);
+  if (!normalized)
     return reporter.malformed(where + ": external data " + quoted +
                               " is not a path inside the directory of the "
                               "model");
@@ -120,9 +133,7 @@ ExternalData::resolve(const ::onnx::TensorProto &tensor, int64_t bytes,
   if (length != static_cast<uint64_t>(bytes))
     return reporter.malformed(where + ": external data has " + Twine(length) +
                               " bytes, but the tensor takes " + Twine(bytes));
-  SmallString<128> normalized(location);
-  path::remove_dots(normalized);
-  FailureOr<uint64_t> size = openLocation(normalized, where);
+  FailureOr<uint64_t> size = openLocation(*normalized, where);
   if (failed(size))
     return failure();
   if (offset > *size || length > *size - offset)
@@ -130,7 +141,7 @@ ExternalData::resolve(const ::onnx::TensorProto &tensor, int64_t bytes,
                               Twine(*size) + " bytes, too few for " +
                               Twine(length) + " bytes at offset " +
                               Twine(offset));
-  return ExternalRange{normalized.str().str(), static_cast<int64_t>(offset),
+  return ExternalRange{normalized->str().str(), static_cast<int64_t>(offset),
                        bytes};
 }
 
