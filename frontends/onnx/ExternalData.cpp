@@ -18,33 +18,69 @@ namespace fs = llvm::sys::fs;
 namespace path = llvm::sys::path;
 
 namespace {
-/// The entries of `external_data` that matter, as the file spells them.
+/// The entries of `external_data` that matter.
 struct Entries {
-  std::optional<StringRef> location, offset, length;
+  StringRef location;
+  /// In bytes.
+  uint64_t offset;
+  uint64_t length;
 };
 } // namespace
 
-/// Collects the known entries; others carry no meaning here.
-static FailureOr<Entries> readEntries(const ::onnx::TensorProto &tensor,
-                                      StringRef where, Reporter &reporter) {
-  Entries entries;
+/// The value of the entry `key`, or nullopt when there is none.
+static FailureOr<std::optional<StringRef>>
+findEntry(const ::onnx::TensorProto &tensor, StringRef key, StringRef where,
+          Reporter &reporter) {
+  std::optional<StringRef> value;
   for (const ::onnx::StringStringEntryProto &entry : tensor.external_data()) {
-    std::optional<StringRef> *slot =
-        llvm::StringSwitch<std::optional<StringRef> *>(entry.key())
-            .Case("location", &entries.location)
-            .Case("offset", &entries.offset)
-            .Case("length", &entries.length)
-            .Default(nullptr);
-    if (!slot)
+    if (entry.key() != key)
       continue;
-    if (*slot)
+    if (value)
       return reporter.malformed(where + ": external data has two entries " +
-                                quoteName(entry.key()));
-    *slot = entry.value();
+                                quoteName(key));
+    value = entry.value();
   }
-  if (!entries.location || entries.location->empty())
+  return value;
+}
+
+/// The value of the entry `key` as a number of bytes.
+static FailureOr<uint64_t> findBytes(const ::onnx::TensorProto &tensor,
+                                     StringRef key, uint64_t defaultValue,
+                                     StringRef where, Reporter &reporter) {
+  FailureOr<std::optional<StringRef>> text =
+      findEntry(tensor, key, where, reporter);
+  if (failed(text))
+    return failure();
+  uint64_t bytes = defaultValue;
+  if (*text && (*text)->getAsInteger(10, bytes))
+    return reporter.malformed(where + ": external data has the " + key + " " +
+                              quoteName(**text) +
+                              ", which is not a number of bytes");
+  return bytes;
+}
+
+/// Reads the entries that matter; others carry no meaning here. `bytes` is the
+/// size of the tensor.
+static FailureOr<Entries> readEntries(const ::onnx::TensorProto &tensor,
+                                      int64_t bytes, StringRef where,
+                                      Reporter &reporter) {
+  FailureOr<std::optional<StringRef>> location =
+      findEntry(tensor, "location", where, reporter);
+  if (failed(location))
+    return failure();
+  if (!*location || (*location)->empty())
     return reporter.malformed(where + ": external data has no location");
-  return entries;
+  FailureOr<uint64_t> offset = findBytes(tensor, "offset", 0, where, reporter);
+  if (failed(offset))
+    return failure();
+  FailureOr<uint64_t> length =
+      findBytes(tensor, "length", bytes, where, reporter);
+  if (failed(length))
+    return failure();
+  if (*length != static_cast<uint64_t>(bytes))
+    return reporter.malformed(where + ": external data has " + Twine(*length) +
+                              " bytes, but the tensor takes " + Twine(bytes));
+  return Entries{**location, *offset, *length};
 }
 
 /// The location without dots, or nullopt when it is no path to something below
@@ -83,18 +119,17 @@ FailureOr<uint64_t> ExternalData::openLocation(StringRef location,
   SmallString<256> joined(baseDirectory);
   path::append(joined, location);
   SmallString<256> real, realBase;
+  fs::file_status status;
   std::error_code error = fs::real_path(baseDirectory, realBase);
   if (!error)
     error = fs::real_path(joined, real);
-  if (error)
-    return reporter.unreadable(where + ": cannot open external data " + quoted +
-                               ": " + error.message());
-  if (!isInside(real, realBase))
+  if (!error && !isInside(real, realBase))
     return reporter.malformed(
         where + ": external data " + quoted +
         " is a link out of the directory of the model; copy the file there");
-  fs::file_status status;
-  if (std::error_code error = fs::status(real, status))
+  if (!error)
+    error = fs::status(real, status);
+  if (error)
     return reporter.unreadable(where + ": cannot open external data " + quoted +
                                ": " + error.message());
   if (!fs::is_regular_file(status))
@@ -107,12 +142,11 @@ FailureOr<uint64_t> ExternalData::openLocation(StringRef location,
 FailureOr<ExternalRange>
 ExternalData::resolve(const ::onnx::TensorProto &tensor, int64_t bytes,
                       StringRef where) {
-  FailureOr<Entries> entries = readEntries(tensor, where, reporter);
+  FailureOr<Entries> entries = readEntries(tensor, bytes, where, reporter);
   if (failed(entries))
     return failure();
-  StringRef location = *entries->location;
-  std::string quoted = quoteName(location);
-  std::optional<SmallString<128>> normalized = normalize(location);
+  std::string quoted = quoteName(entries->location);
+  std::optional<SmallString<128>> normalized = normalize(entries->location);
   if (!normalized)
     return reporter.malformed(where + ": external data " + quoted +
                               " is not a path inside the directory of the "
@@ -120,29 +154,16 @@ ExternalData::resolve(const ::onnx::TensorProto &tensor, int64_t bytes,
   if (baseDirectory.empty())
     return reporter.unsupported(where + ": external data " + quoted +
                                 " cannot be found: the model has no directory");
-  uint64_t offset = 0;
-  if (entries->offset && entries->offset->getAsInteger(10, offset))
-    return reporter.malformed(where + ": external data has the offset " +
-                              quoteName(*entries->offset) +
-                              ", which is not a number of bytes");
-  uint64_t length = bytes;
-  if (entries->length && entries->length->getAsInteger(10, length))
-    return reporter.malformed(where + ": external data has the length " +
-                              quoteName(*entries->length) +
-                              ", which is not a number of bytes");
-  if (length != static_cast<uint64_t>(bytes))
-    return reporter.malformed(where + ": external data has " + Twine(length) +
-                              " bytes, but the tensor takes " + Twine(bytes));
   FailureOr<uint64_t> size = openLocation(*normalized, where);
   if (failed(size))
     return failure();
-  if (offset > *size || length > *size - offset)
+  if (entries->offset > *size || entries->length > *size - entries->offset)
     return reporter.malformed(where + ": external data " + quoted + " has " +
                               Twine(*size) + " bytes, too few for " +
-                              Twine(length) + " bytes at offset " +
-                              Twine(offset));
-  return ExternalRange{normalized->str().str(), static_cast<int64_t>(offset),
-                       bytes};
+                              Twine(bytes) + " bytes at offset " +
+                              Twine(entries->offset));
+  return ExternalRange{normalized->str().str(),
+                       static_cast<int64_t>(entries->offset), bytes};
 }
 
 FailureOr<std::unique_ptr<llvm::MemoryBuffer>>

@@ -48,6 +48,9 @@ private:
   LogicalResult addNode(const ::onnx::NodeProto &node, unsigned number,
                         Scope &scope);
   LogicalResult checkOperator(const ::onnx::NodeProto &node);
+  /// Creates the op with empty regions.
+  NodeOp createNode(const ::onnx::NodeProto &node, unsigned number,
+                    ArrayRef<Value> inputs, const NodeAttributes &attributes);
   LogicalResult addSubgraph(const ::onnx::GraphProto &graph, Region &region,
                             StringRef where, const Scope &outer);
 
@@ -187,6 +190,29 @@ LogicalResult GraphBuilder::addSubgraph(const ::onnx::GraphProto &graph,
   return success();
 }
 
+NodeOp GraphBuilder::createNode(const ::onnx::NodeProto &node, unsigned number,
+                                ArrayRef<Value> inputs,
+                                const NodeAttributes &attributes) {
+  SmallVector<StringRef> outputs(node.output().begin(), node.output().end());
+  SmallVector<StringRef> graphNames;
+  for (const ::onnx::AttributeProto *attribute : attributes.graphs)
+    graphNames.push_back(attribute->name());
+  // A node without a name is known by its first output.
+  StringRef name = node.name();
+  if (name.empty() && !outputs.empty())
+    name = outputs.front();
+  if (name.empty())
+    name = node.op_type();
+  return NodeOp::create(
+      b, getLocation(name, number),
+      SmallVector<Type>(outputs.size(), b.getType<ValueType>()),
+      b.getStringAttr(node.op_type()),
+      b.getStringAttr(normalizeDomain(node.domain())),
+      /*version=*/IntegerAttr(), inputs, attributes.values,
+      state.options.keepOutputNames ? b.getStrArrayAttr(outputs) : ArrayAttr(),
+      b.getStrArrayAttr(graphNames), graphNames.size());
+}
+
 LogicalResult GraphBuilder::addNode(const ::onnx::NodeProto &node,
                                     unsigned number, Scope &scope) {
   if (failed(checkOperator(node)))
@@ -199,23 +225,7 @@ LogicalResult GraphBuilder::addNode(const ::onnx::NodeProto &node,
   if (failed(inputs))
     return failure();
 
-  SmallVector<StringRef> outputs(node.output().begin(), node.output().end());
-  SmallVector<StringRef> graphNames;
-  for (const ::onnx::AttributeProto *attribute : attributes->graphs)
-    graphNames.push_back(attribute->name());
-  StringRef locationName = node.name();
-  if (locationName.empty())
-    locationName = !outputs.empty() && !outputs.front().empty()
-                       ? outputs.front()
-                       : StringRef(node.op_type());
-  auto op = NodeOp::create(
-      b, getLocation(locationName, number),
-      SmallVector<Type>(outputs.size(), b.getType<ValueType>()),
-      b.getStringAttr(node.op_type()),
-      b.getStringAttr(normalizeDomain(node.domain())),
-      /*version=*/IntegerAttr(), *inputs, attributes->values,
-      state.options.keepOutputNames ? b.getStrArrayAttr(outputs) : ArrayAttr(),
-      b.getStrArrayAttr(graphNames), graphNames.size());
+  NodeOp op = createNode(node, number, *inputs, *attributes);
   for (auto [attribute, region] :
        llvm::zip(attributes->graphs, op.getSubgraphs())) {
     std::string whereGraph =
@@ -223,7 +233,7 @@ LogicalResult GraphBuilder::addNode(const ::onnx::NodeProto &node,
     if (failed(addSubgraph(attribute->g(), region, whereGraph, scope)))
       return failure();
   }
-  for (auto [name, result] : llvm::zip(outputs, op.getResults()))
+  for (auto [name, result] : llvm::zip(node.output(), op.getResults()))
     if (!name.empty() && failed(define(name, result, where, scope)))
       return failure();
   return success();

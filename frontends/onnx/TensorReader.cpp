@@ -9,11 +9,15 @@
 #include "frontends/onnx/TensorReader.h"
 #include "dialects/ONNX/ONNXDialect.h"
 #include "frontends/onnx/TypeReader.h"
+#include <bit>
 #include <onnx-ml.pb.h>
 
 using namespace mlir;
 using namespace llmopt::onnx;
 using ::onnx::TensorProto;
+
+static_assert(std::endian::native == std::endian::little,
+              "tensors are read as they are stored");
 
 /// Makes elements from their stored form: little endian, a byte per bool.
 static TypedAttr makeElements(RankedTensorType type, ArrayRef<char> bytes) {
@@ -32,7 +36,8 @@ template <typename T, typename Field>
 static LogicalResult appendAs(const Field &field, SmallVectorImpl<char> &out) {
   for (auto value : field) {
     T narrow = static_cast<T>(value);
-    if (static_cast<decltype(value)>(narrow) != value && value == value)
+    bool isNaN = value != value;
+    if (!isNaN && static_cast<decltype(value)>(narrow) != value)
       return failure();
     const char *bytes = reinterpret_cast<const char *>(&narrow);
     out.append(bytes, bytes + sizeof(T));
