@@ -1,0 +1,98 @@
+//===- CompileFlags.cpp - Flags of llmopt-compile -*- C++ -*-===//
+//
+// Part of the llmopt project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for licence information. SPDX-License-Identifier:
+// Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "compiler/CompileFlags.h"
+
+using namespace llmopt;
+using Options = CompileOptions;
+
+static void addCompressionFlags(FlagParser &parser, CompileOptions &options) {
+  parser.beginGroup("Compression");
+  parser.add(
+      {"O", "0|2",
+       "0: round to nearest and magnitude; 2: automatic methods (default 2)",
+       [&options](llvm::StringRef text) -> std::string {
+         if (text != "0" && text != "2")
+           return "expects 0 or 2";
+         options.level = text == "0" ? 0 : 2;
+         return "";
+       },
+       /*joined=*/true});
+  parser.addChoice<Options::Quant>(
+      "quant", {{"none", Options::Quant::None}, {"int8", Options::Quant::Int8}},
+      options.quant, "weights of linears (default none)");
+  parser.addChoice<Options::Activation>(
+      "act",
+      {{"auto", Options::Activation::Auto},
+       {"none", Options::Activation::None},
+       {"dynamic", Options::Activation::Dynamic}},
+      options.act,
+      "activations of integer linears: int8 at run time (auto, "
+      "dynamic) or float (none)");
+  parser.addNumber("act-group", 32, 1 << 20, options.actGroup,
+                   "columns that share an activation scale, a multiple of 32");
+  parser.addChoice<Options::Embedding>(
+      "embedding-quant",
+      {{"auto", Options::Embedding::Auto},
+       {"none", Options::Embedding::None},
+       {"int8", Options::Embedding::Int8}},
+      options.embeddingQuant,
+      "embedding tables and a tied head (auto: as the weights)");
+  parser.addFraction(
+      "sparsity", options.sparsity,
+      "fraction of zero weights in the linears of the blocks (default 0)");
+  parser.addChoice<Options::Pattern>(
+      "sparsity-pattern", {{"unstructured", Options::Pattern::Unstructured}},
+      options.sparsityPattern, "where zeros may be");
+  parser.addChoice<Options::Pruner>(
+      "sparsity-method",
+      {{"auto", Options::Pruner::Auto},
+       {"magnitude", Options::Pruner::Magnitude}},
+      options.sparsityMethod,
+      "which weights become zero (auto: the best method built)");
+}
+
+void llmopt::addModelFlags(FlagParser &parser, CompileOptions &options) {
+  addCompressionFlags(parser, options);
+  parser.beginGroup("Target");
+  parser.addList(
+      "mcpu", "NAME[,NAME...]", options.cpus,
+      "CPUs to generate code for: native (default), znver4, x86-64-v3, ...");
+  parser.addNumber("max-seq", 1, 1 << 20, options.maxSequence,
+                   "tokens of one sequence of a session (default: all "
+                   "positions of the model)");
+  parser.addNumber("max-batch", 1, 1024, options.maxBatch,
+                   "sequences of a session (default 8)");
+}
+
+void llmopt::addOutputFlags(FlagParser &parser, CompileOptions &options) {
+  parser.beginGroup("Output");
+  parser.addText("o", "FILE", options.output,
+                 "output (default model.so, or model with the suffix of "
+                 "-emit); - is standard "
+                 "output");
+  parser.addChoice<Options::Emit>("emit",
+                                  {{"so", Options::Emit::Library},
+                                   {"onnx", Options::Emit::Onnx},
+                                   {"llmopt", Options::Emit::LLMOpt},
+                                   {"encoded", Options::Emit::Encoded},
+                                   {"kernel", Options::Emit::Kernel},
+                                   {"llvm", Options::Emit::LLVM},
+                                   {"asm", Options::Emit::Assembly},
+                                   {"obj", Options::Emit::Object}},
+                                  options.emit,
+                                  "stop after a stage (default so)");
+  parser.addText("report", "FILE.json", options.report,
+                 "write what became of every layer, sizes and times");
+}
+
+void llmopt::addJobsFlag(FlagParser &parser, CompileOptions &options) {
+  parser.addNumber("j", 1, 1024, options.jobs,
+                   "threads of the compiler (default: all cores)",
+                   /*joined=*/true);
+}

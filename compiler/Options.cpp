@@ -1,0 +1,163 @@
+//===- Options.cpp - What the user asks of a compilation -*- C++ -*-===//
+//
+// Part of the llmopt project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for licence information. SPDX-License-Identifier:
+// Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "compiler/Options.h"
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/Support/Format.h"
+#include "llvm/Support/Path.h"
+#include "llvm/Support/raw_ostream.h"
+
+using namespace llmopt;
+using llvm::StringRef;
+
+bool CompileOptions::isGiven(StringRef flag) const {
+  return llvm::is_contained(given, flag);
+}
+
+std::string CompileOptions::outputPath() const {
+  if (!output.empty())
+    return output;
+  switch (emit) {
+  case CompileOptions::Emit::Library:
+    return "model.so";
+  case CompileOptions::Emit::Onnx:
+  case CompileOptions::Emit::LLMOpt:
+  case CompileOptions::Emit::Encoded:
+  case CompileOptions::Emit::Kernel:
+    return "model.mlir";
+  case CompileOptions::Emit::LLVM:
+    return "model.ll";
+  case CompileOptions::Emit::Assembly:
+    return "model.s";
+  case CompileOptions::Emit::Object:
+    return "model.o";
+  }
+  llvm_unreachable("unknown emit kind");
+}
+
+//===----------------------------------------------------------------------===//
+// Validation
+//===----------------------------------------------------------------------===//
+
+/// Flags that say how to do what another flag did not ask for.
+static void checkCompression(const CompileOptions &options,
+                             std::vector<std::string> &errors) {
+  for (StringRef flag : {"sparsity-pattern", "sparsity-method"})
+    if (options.isGiven(flag) && options.sparsity == 0)
+      errors.push_back("'-" + flag.str() + "' needs '-sparsity' above 0");
+  if (options.quant == CompileOptions::Quant::None &&
+      options.act == CompileOptions::Activation::Dynamic)
+    errors.push_back(
+        "'-act=dynamic' needs integer weights, such as '-quant=int8'");
+  if (options.isGiven("act") &&
+      options.act == CompileOptions::Activation::None &&
+      options.quant == CompileOptions::Quant::None)
+    errors.push_back(
+        "'-act=none' has no effect without '-quant'; leave it out");
+  if (options.isGiven("act-group") && !options.quantizesActivations())
+    errors.push_back(
+        "'-act-group' needs quantized activations: '-quant=int8' without "
+        "'-act=none'");
+  if (options.actGroup % 32 != 0)
+    errors.push_back("'-act-group' must be a multiple of 32, not " +
+                     std::to_string(options.actGroup));
+}
+
+static void checkFiles(const CompileOptions &options,
+                       std::vector<std::string> &errors) {
+  if (options.model.empty())
+    errors.push_back("no model given; name an .onnx file");
+  std::string output = options.outputPath();
+  if (options.emit == CompileOptions::Emit::Library && output == "-")
+    errors.push_back(
+        "a library cannot be written to standard output; use '-o FILE'");
+  if (!options.report.empty()) {
+    if (options.emit != CompileOptions::Emit::Library)
+      errors.push_back(
+          "'-report' needs a whole compilation; leave '-emit' out");
+    if (llvm::sys::path::extension(options.report) != ".json")
+      errors.push_back(
+          "'-report' expects a file name that ends with .json, not '" +
+          options.report + "'");
+    if (options.report == output)
+      errors.push_back("'-report' and '-o' name the same file '" + output +
+                       "'");
+  }
+  if (output == options.model && output != "-")
+    errors.push_back("the output '" + output + "' is the model itself");
+}
+
+std::vector<std::string> llmopt::validate(const CompileOptions &options) {
+  std::vector<std::string> errors;
+  checkFiles(options, errors);
+  checkCompression(options, errors);
+  bool isCode = options.emit == CompileOptions::Emit::LLVM ||
+                options.emit == CompileOptions::Emit::Assembly ||
+                options.emit == CompileOptions::Emit::Object;
+  if (isCode && options.cpus.size() > 1)
+    errors.push_back("'-emit' of code needs one CPU, but '-mcpu' names " +
+                     std::to_string(options.cpus.size()));
+  if (options.isGiven("mcpu") && (options.emit == CompileOptions::Emit::Onnx ||
+                                  options.emit == CompileOptions::Emit::LLMOpt))
+    errors.push_back("'-mcpu' has no effect on this '-emit'; leave it out");
+  return errors;
+}
+
+std::vector<CpuTarget>
+llmopt::resolveTargets(const CompileOptions &options,
+                       std::vector<std::string> &errors) {
+  std::vector<CpuTarget> targets;
+  for (const std::string &name : options.cpus) {
+    std::string error;
+    std::optional<CpuTarget> target = resolveCpu(name, error);
+    if (!target) {
+      errors.push_back("'-mcpu': " + error);
+      continue;
+    }
+    bool repeated = llvm::any_of(targets, [&](const CpuTarget &other) {
+      return other.llvmCpu == target->llvmCpu && other.isa == target->isa;
+    });
+    if (repeated) {
+      errors.push_back("'-mcpu' names '" + target->llvmCpu +
+                       "' more than once");
+      continue;
+    }
+    // The runtime takes the first variant that the machine can execute.
+    auto place = llvm::upper_bound(
+        targets, *target, [](const CpuTarget &a, const CpuTarget &b) {
+          return static_cast<int>(a.isa) > static_cast<int>(b.isa);
+        });
+    targets.insert(place, std::move(*target));
+  }
+  return targets;
+}
+
+//===----------------------------------------------------------------------===//
+// Recipe
+//===----------------------------------------------------------------------===//
+
+std::string llmopt::recipe(const CompileOptions &options) {
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  os << "-O" << options.level;
+  os << " -quant="
+     << (options.quant == CompileOptions::Quant::Int8 ? "int8" : "none");
+  if (options.quant != CompileOptions::Quant::None)
+    os << " -act=" << (options.quantizesActivations() ? "dynamic" : "none");
+  if (options.actGroup)
+    os << " -act-group=" << options.actGroup;
+  os << " -embedding-quant="
+     << (options.quantizesEmbeddings() ? "int8" : "none");
+  if (options.sparsity > 0)
+    os << " -sparsity=" << llvm::format("%.17g", options.sparsity)
+       << " -sparsity-pattern=unstructured -sparsity-method=magnitude";
+  if (options.maxSequence)
+    os << " -max-seq=" << options.maxSequence;
+  os << " -max-batch=" << options.maxBatch;
+  return text;
+}

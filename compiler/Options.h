@@ -1,0 +1,96 @@
+//===- Options.h - What the user asks of a compilation -*- C++ -*-===//
+//
+// Part of the llmopt project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for licence information. SPDX-License-Identifier:
+// Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef LLMOPT_COMPILER_OPTIONS_H
+#define LLMOPT_COMPILER_OPTIONS_H
+
+#include "target/Isa.h"
+#include <string>
+#include <vector>
+
+namespace llmopt {
+
+/// Everything that decides the result of a compilation; see
+/// docs/CommandLine.md.
+struct CompileOptions {
+  /// Encoding of the weights of linears.
+  enum class Quant { None, Int8 };
+  /// Arithmetic of linears with integer weights: Dynamic quantizes activations
+  /// to int8 at run time, None computes in f32 on decoded weights, Auto is
+  /// Dynamic.
+  enum class Activation { Auto, None, Dynamic };
+  /// Encoding of embedding tables and of a head that shares one; Auto follows
+  /// the weights.
+  enum class Embedding { Auto, None, Int8 };
+  enum class Pattern { Unstructured };
+  /// Auto is the best method that is built.
+  enum class Pruner { Auto, Magnitude };
+  /// What is written; every value but Library stops after a stage.
+  enum class Emit {
+    Library,
+    Onnx,
+    LLMOpt,
+    Encoded,
+    Kernel,
+    LLVM,
+    Assembly,
+    Object
+  };
+
+  std::string model; ///< path of the ONNX file; "-" is standard input
+  std::string
+      output; ///< path; "-" is standard output; empty: named after `emit`
+  unsigned level = 2; ///< 0: no calibration; 2: automatic methods
+  Quant quant = Quant::None;
+  Activation act = Activation::Auto;
+  unsigned actGroup =
+      0; ///< columns that share an activation scale; 0: automatic
+  Embedding embeddingQuant = Embedding::Auto;
+  double sparsity = 0; ///< fraction of zero weights, in [0, 1)
+  Pattern sparsityPattern = Pattern::Unstructured;
+  Pruner sparsityMethod = Pruner::Auto;
+  std::vector<std::string> cpus = {"native"};
+  unsigned maxSequence = 0; ///< tokens of a session's sequence; 0: automatic
+  unsigned maxBatch = 8;    ///< sequences of a session
+  Emit emit = Emit::Library;
+  std::string report; ///< path of the JSON report; empty: none
+  unsigned jobs = 0;  ///< threads of the compiler; 0: one per core
+
+  /// Flags that were given, without dashes: tells a default from a choice.
+  std::vector<std::string> given;
+
+  bool isGiven(llvm::StringRef flag) const;
+  /// `output`, or the default name for `emit`.
+  std::string outputPath() const;
+  /// True if linears with integer weights quantize their activations.
+  bool quantizesActivations() const {
+    return quant == Quant::Int8 && act != Activation::None;
+  }
+  /// True if embedding tables become int8.
+  bool quantizesEmbeddings() const {
+    return embeddingQuant == Embedding::Int8 ||
+           (embeddingQuant == Embedding::Auto && quant == Quant::Int8);
+  }
+};
+
+/// Contradictions and values that no compilation can have, one message each,
+/// lower-case and without a period. Looks at no file.
+std::vector<std::string> validate(const CompileOptions &options);
+
+/// The CPUs of `options.cpus`, best instruction set first and without
+/// repetitions of equal code. Errors are appended to `errors`.
+std::vector<CpuTarget> resolveTargets(const CompileOptions &options,
+                                      std::vector<std::string> &errors);
+
+/// The flags that decide the numbers of the result, in one canonical spelling:
+/// "-O2 -quant=int8 -act=dynamic ...". Equal recipes give equal libraries.
+std::string recipe(const CompileOptions &options);
+
+} // namespace llmopt
+
+#endif // LLMOPT_COMPILER_OPTIONS_H
