@@ -11,4 +11,152 @@
 
 include "mlir/Pass/PassBase.td"
 
+class ImportPass<string argument> : Pass<argument, "::mlir::func::FuncOp"> {
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::func::FuncDialect",
+                           "::llmopt::LLMOptDialect", "::llmopt::onnx::ONNXDialect"];
+}
+
+def FoldONNX : ImportPass<"llmopt-fold-onnx"> {
+  let summary = "turn Constant nodes into initializers and drop nodes that do nothing";
+  let description = [{
+    Constants have two spellings in ONNX; after this pass they have one. Identity, Dropout without training, and Concat of a
+    single input vanish.
+
+    ```mlir
+    %0 = onnx.node "Constant"() {value = dense<2> : tensor<i64>} : () -> !onnx.value
+    %1 = onnx.node "Identity"(%0) : (!onnx.value) -> !onnx.value
+    ==>
+    %0 = onnx.initializer "constant" = dense<2> : tensor<i64>
+    ```
+  }];
+  let statistics = [
+    Statistic<"constants", "constants", "Constant nodes that became initializers">,
+    Statistic<"dropped", "dropped", "nodes that did nothing">
+  ];
+}
+
+def InferONNXTypes : ImportPass<"llmopt-infer-onnx-types"> {
+  let summary = "infer element types and ranks of values";
+  let description = [{
+    Replaces `!onnx.value` by a ranked tensor type where the operator is known.
+
+    ```mlir
+    %1 = onnx.node "MatMul"(%x, %w) : (tensor<?x?x576xf32>, tensor<576x1536xf32>) -> !onnx.value
+    ==>
+    %1 = onnx.node "MatMul"(%x, %w) : (tensor<?x?x576xf32>, tensor<576x1536xf32>) -> tensor<?x?x1536xf32>
+    ```
+  }];
+  let statistics = [Statistic<"typed", "typed", "results that got a type">];
+}
+
+def RaiseGroupQueryAttention : ImportPass<"llmopt-raise-group-query-attention"> {
+  let summary = "raise com.microsoft.GroupQueryAttention";
+  let description = [{
+    The lengths must come from the attention mask: seqlens_k = ReduceSum(mask) - 1, total length = columns of the mask. Then
+    the mask pads on the right, and positions follow from it. cos_cache and sin_cache become one table of cosines, then sines.
+
+    ```mlir
+    %o, %pk, %pv = onnx.node "GroupQueryAttention" domain "com.microsoft"
+        (%qkv, %none, %none, %past_k, %past_v, %seqlens, %total, %cos, %sin) {num_heads = 9, kv_num_heads = 3, do_rotary = 1}
+    ==>
+    %positions = llmopt.row_positions %ids, %mask
+    %q, %k, %v = llmopt.split %qkv
+    %qr = llmopt.rope %q at %positions, %table {head_dim = 64, heads = 9}
+    %kr = llmopt.rope %k at %positions, %table {head_dim = 64, heads = 3}
+    %o, %pk, %pv = llmopt.attention %qr, %kr, %v past(%past_k, %past_v) mask(%mask) right {...}
+    ```
+  }];
+  let statistics = [Statistic<"raised", "raised", "attention nodes raised">];
+}
+
+def RaiseNorm : ImportPass<"llmopt-raise-norm"> {
+  let summary = "raise root mean square normalisations";
+  let description = [{
+    SimplifiedLayerNormalization, and SkipSimplifiedLayerNormalization with the sum it also returns.
+
+    ```mlir
+    %n, %0, %1, %sum = onnx.node "SkipSimplifiedLayerNormalization" domain "com.microsoft" (%x, %skip, %gamma)
+    ==>
+    %sum = arith.addf %x, %skip : tensor<?x?x576xf32>
+    %n = llmopt.rms_norm %sum, %gamma {epsilon = 1.0e-5 : f32} : tensor<?x?x576xf32>, tensor<576xf32>
+    ```
+  }];
+  let statistics = [Statistic<"raised", "raised", "normalisations raised">];
+}
+
+def RaiseLinear : ImportPass<"llmopt-raise-linear"> {
+  let summary = "raise products with constant weights and embeddings";
+  let description = [{
+    Weights become [N, K] views of the data in the file; a Transpose of a constant is part of the view.
+
+    ```mlir
+    %w = onnx.initializer "w" = #onnx.blob<"model.onnx.data", 0, 3538944> : tensor<576x1536xf32>
+    %y = onnx.node "MatMul"(%x, %w) : (tensor<?x?x576xf32>, tensor<576x1536xf32>) -> tensor<?x?x1536xf32>
+    ==>
+    %w = llmopt.weight "w"(#llmopt.blob<"model.onnx.data", 0, 3538944, transposed>) : tensor<1536x576xf32>
+    %y = llmopt.linear %x, %w : (tensor<?x?x576xf32>, tensor<1536x576xf32>) -> tensor<?x?x1536xf32>
+    ```
+  }];
+  let statistics = [
+    Statistic<"linears", "linears", "products raised">,
+    Statistic<"embeddings", "embeddings", "embeddings raised">
+  ];
+}
+
+def RaiseElementwise : ImportPass<"llmopt-raise-elementwise"> {
+  let summary = "raise gated units and residual additions";
+  let description = [{
+    ```mlir
+    %s = onnx.node "Sigmoid"(%gate)
+    %a = onnx.node "Mul"(%gate, %s)
+    %y = onnx.node "Mul"(%a, %up) : (tensor<?x?x8xf32>, tensor<?x?x8xf32>) -> tensor<?x?x8xf32>
+    %z = onnx.node "Add"(%x, %y) : (tensor<?x?x8xf32>, tensor<?x?x8xf32>) -> tensor<?x?x8xf32>
+    ==>
+    %y = llmopt.glu silu %gate, %up : tensor<?x?x8xf32>
+    %z = arith.addf %x, %y : tensor<?x?x8xf32>
+    ```
+  }];
+  let statistics = [
+    Statistic<"gatedUnits", "gated-units", "gated units raised">,
+    Statistic<"additions", "additions", "additions raised">
+  ];
+}
+
+def ShareWeights : ImportPass<"llmopt-share-weights"> {
+  let summary = "keep one of the weights with equal content";
+  let description = [{
+    Equal references become one op at the function's entry. Weights of one type whose bytes are equal (a tied table that the exporter stored twice,
+    perhaps transposed) become one, too: a few values are compared first, then all.
+
+    ```mlir
+    %table = llmopt.weight "embed"(dense<[[1.0, 2.0], [3.0, 4.0]]> : tensor<2x2xf32>) : tensor<2x2xf32>
+    %head = llmopt.weight "head"(dense<[[1.0, 2.0], [3.0, 4.0]]> : tensor<2x2xf32>) : tensor<2x2xf32>
+    ==>
+    %table = llmopt.weight "embed"(dense<[[1.0, 2.0], [3.0, 4.0]]> : tensor<2x2xf32>) : tensor<2x2xf32>
+    ```
+  }];
+  let statistics = [
+    Statistic<"references", "references", "equal references merged">,
+    Statistic<"copies", "copies", "weights of equal content merged">
+  ];
+}
+
+def FinishImport : ImportPass<"llmopt-finish-import"> {
+  let summary = "check that the model is a decoder and name the roles of its signature";
+  let description = [{
+    Reports every node that no pass could raise, at most `max-diagnostics` of them. Then every argument and result
+    gets its `llmopt.role`, and the product that yields the logits is marked as head.
+
+    ```mlir
+    func.func @main(%ids: tensor<?x?xi64> {onnx.name = "input_ids"}) -> (tensor<?x?x257xf32> {onnx.name = "logits"})
+    ==>
+    func.func @main(%ids: tensor<?x?xi64> {llmopt.role = #llmopt.role<tokens>, onnx.name = "input_ids"})
+        -> (tensor<?x?x257xf32> {llmopt.role = #llmopt.role<logits>, onnx.name = "logits"})
+    ```
+  }];
+  let options = [
+    Option<"maxDiagnostics", "max-diagnostics", "unsigned", "16", "nodes to report at most">
+  ];
+}
+
 #endif // LLMOPT_PASSES_IMPORT_PASSES_TD

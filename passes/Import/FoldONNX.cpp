@@ -1,0 +1,96 @@
+//===- FoldONNX.cpp - One spelling for constants -*- C++ -*-===//
+//
+// Part of the llmopt project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for licence information. SPDX-License-Identifier:
+// Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "passes/Import/NodePattern.h"
+#include "passes/Import/ONNXMatch.h"
+#include "passes/Import/Passes.h"
+
+using namespace mlir;
+
+namespace llmopt {
+#define GEN_PASS_DEF_FOLDONNX
+#include "passes/Import/Passes.h.inc"
+
+namespace {
+struct FoldConstant : NodePattern {
+  FoldConstant(MLIRContext *context, Pass::Statistic &count)
+      : NodePattern(context, "Constant"), count(count) {}
+
+  LogicalResult matchNode(onnx::NodeOp node,
+                          PatternRewriter &rewriter) const override {
+    TypedAttr value = getValue(node, rewriter);
+    if (!value)
+      return rewriter.notifyMatchFailure(
+          node, "a Constant must hold a dense tensor of numbers");
+    StringRef name = getNodeName(node);
+    rewriter.replaceOpWithNewOp<onnx::InitializerOp>(
+        node, value.getType(),
+        rewriter.getStringAttr(name.empty() ? "constant" : name), value);
+    ++count;
+    return success();
+  }
+
+  /// The tensor that the node holds; ONNX has five ways to write it.
+  static TypedAttr getValue(onnx::NodeOp node, Builder &builder) {
+    if (auto value = node.getNodeAttr<TypedAttr>("value"))
+      return isa<ElementsAttr, onnx::FileBlobAttr>(value) ? value : TypedAttr();
+    auto scalar = [](TypedAttr number) {
+      return DenseElementsAttr::get(RankedTensorType::get({}, number.getType()),
+                                    Attribute(number));
+    };
+    if (auto number = node.getNodeAttr<IntegerAttr>("value_int"))
+      return scalar(number);
+    if (auto number = node.getNodeAttr<FloatAttr>("value_float"))
+      return scalar(number);
+    auto vectorOf = [](int64_t length, Type type) {
+      return RankedTensorType::get({length}, type);
+    };
+    if (auto list = node.getNodeAttr<DenseI64ArrayAttr>("value_ints"))
+      return DenseElementsAttr::get(vectorOf(list.size(), builder.getI64Type()),
+                                    list.asArrayRef());
+    if (auto list = node.getNodeAttr<DenseF32ArrayAttr>("value_floats"))
+      return DenseElementsAttr::get(vectorOf(list.size(), builder.getF32Type()),
+                                    list.asArrayRef());
+    return {};
+  }
+
+  Pass::Statistic &count;
+};
+
+/// Nodes whose only result is their first input.
+struct DropNode : NodePattern {
+  DropNode(MLIRContext *context, StringRef opType, Pass::Statistic &count)
+      : NodePattern(context, opType), count(count) {}
+
+  LogicalResult matchNode(onnx::NodeOp node,
+                          PatternRewriter &rewriter) const override {
+    if (node.getNumResults() != 1 || !getInput(node, 0))
+      return rewriter.notifyMatchFailure(node,
+                                         "must have one input and one result");
+    if (node.getInputs().size() != 1)
+      return rewriter.notifyMatchFailure(node, "has more than one input");
+    rewriter.replaceOp(node, node.getInputs()[0]);
+    ++count;
+    return success();
+  }
+
+  Pass::Statistic &count;
+};
+
+struct FoldONNXPass : impl::FoldONNXBase<FoldONNXPass> {
+  void runOnOperation() override {
+    MLIRContext *context = &getContext();
+    RewritePatternSet patterns(context);
+    patterns.add<FoldConstant>(context, constants);
+    patterns.add<DropNode>(context, "Identity", dropped);
+    patterns.add<DropNode>(context, "Dropout", dropped);
+    applyNodePatterns(getOperation(), std::move(patterns));
+  }
+};
+} // namespace
+} // namespace llmopt

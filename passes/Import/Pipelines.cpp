@@ -1,0 +1,37 @@
+//===- Pipelines.cpp - The import pipeline -*- C++ -*-===//
+//
+// Part of the llmopt project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for licence information. SPDX-License-Identifier:
+// Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "passes/Import/Pipelines.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Pass/PassRegistry.h"
+#include "passes/Import/Passes.h"
+
+namespace llmopt {
+
+void populateImportPipeline(mlir::OpPassManager &manager,
+                            const ImportPipelineOptions &options) {
+  mlir::OpPassManager &function = manager.nest<mlir::func::FuncOp>();
+  function.addPass(createFoldONNX());
+  function.addPass(createInferONNXTypes());
+  function.addPass(createRaiseGroupQueryAttention());
+  function.addPass(createRaiseNorm());
+  function.addPass(createRaiseLinear());
+  function.addPass(createRaiseElementwise());
+  function.addPass(createShareWeights());
+  FinishImportOptions finish;
+  finish.maxDiagnostics = options.maxDiagnostics;
+  function.addPass(createFinishImport(finish));
+}
+
+void registerImportPipeline() {
+  mlir::PassPipelineRegistration<ImportPipelineOptions>(
+      "llmopt-import", "from the onnx dialect to the llmopt dialect",
+      populateImportPipeline);
+}
+
+} // namespace llmopt

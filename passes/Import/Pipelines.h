@@ -1,0 +1,41 @@
+//===- Pipelines.h - The import pipeline -*- C++ -*-===//
+//
+// Part of the llmopt project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for licence information. SPDX-License-Identifier:
+// Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef LLMOPT_PASSES_IMPORT_PIPELINES_H
+#define LLMOPT_PASSES_IMPORT_PIPELINES_H
+
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Pass/PassOptions.h"
+
+namespace llmopt {
+
+/// Options of the pipeline `llmopt-import`.
+struct ImportPipelineOptions
+    : mlir::PassPipelineOptions<ImportPipelineOptions> {
+  Option<int64_t> maxPositions{
+      *this, "max-positions",
+      llvm::cl::desc("rows of a rotary table that the model computes itself"),
+      llvm::cl::init(4096)};
+  Option<unsigned> maxDiagnostics{
+      *this, "max-diagnostics",
+      llvm::cl::desc("unsupported nodes to report at most"),
+      llvm::cl::init(16)};
+};
+
+/// Appends the passes from the onnx dialect to `@main` in llmopt and arith
+/// operations. On a model that they do not cover the last pass fails, with one
+/// error per node.
+void populateImportPipeline(mlir::OpPassManager &manager,
+                            const ImportPipelineOptions &options);
+
+/// Registers `llmopt-import` by name.
+void registerImportPipeline();
+
+} // namespace llmopt
+
+#endif // LLMOPT_PASSES_IMPORT_PIPELINES_H

@@ -1,0 +1,109 @@
+//===- RaiseElementwise.cpp - Gated units and residual additions -*- C++
+//-*-===//
+//
+// Part of the llmopt project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for licence information. SPDX-License-Identifier:
+// Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "passes/Import/NodePattern.h"
+#include "passes/Import/ONNXMatch.h"
+#include "passes/Import/Passes.h"
+
+using namespace mlir;
+
+namespace llmopt {
+#define GEN_PASS_DEF_RAISEELEMENTWISE
+#include "passes/Import/Passes.h.inc"
+
+/// Adds the factors of a product to `factors`; a factor that is itself a Mul
+/// node counts as its two inputs.
+static void collectFactors(onnx::NodeOp mul, SmallVectorImpl<Value> &factors) {
+  for (Value factor : mul.getInputs()) {
+    if (onnx::NodeOp inner = getNode(factor, "Mul"))
+      factors.append(inner.getInputs().begin(), inner.getInputs().end());
+    else
+      factors.push_back(factor);
+  }
+}
+
+namespace {
+/// x * sigmoid(x) * y, in any order of the factors.
+struct RaiseGatedUnit : NodePattern {
+  RaiseGatedUnit(MLIRContext *context, Pass::Statistic &count)
+      : NodePattern(context, "Mul"), count(count) {}
+
+  LogicalResult matchNode(onnx::NodeOp node,
+                          PatternRewriter &rewriter) const override {
+    SmallVector<Value> factors;
+    collectFactors(node, factors);
+    if (factors.size() != 3)
+      return rewriter.notifyMatchFailure(
+          node, "it is no gated unit (not a product of three factors)");
+    Value gate;
+    for (Value factor : factors)
+      if (onnx::NodeOp sigmoid = getNode(factor, "Sigmoid"))
+        if (llvm::is_contained(factors, sigmoid.getInputs()[0]))
+          gate = sigmoid.getInputs()[0];
+    if (!gate)
+      return rewriter.notifyMatchFailure(
+          node, "it is no gated unit (no factor is the sigmoid of another)");
+    Value up;
+    bool seenGate = false;
+    for (Value factor : factors) {
+      onnx::NodeOp sigmoid = getNode(factor, "Sigmoid");
+      if (sigmoid && sigmoid.getInputs()[0] == gate)
+        continue;
+      if (factor == gate && !seenGate)
+        seenGate = true;
+      else
+        up = factor;
+    }
+    RankedTensorType type = getFloatTensorType(gate);
+    if (!up || !type || getFloatTensorType(up) != type)
+      return rewriter.notifyMatchFailure(
+          node, "gate and factor are not float32 tensors of one known type");
+    rewriter.replaceOpWithNewOp<GluOp>(node, type, GluActivation::Silu, gate,
+                                       up);
+    ++count;
+    return success();
+  }
+
+  Pass::Statistic &count;
+};
+
+struct RaiseAddition : NodePattern {
+  RaiseAddition(MLIRContext *context, Pass::Statistic &count)
+      : NodePattern(context, "Add"), count(count) {}
+
+  LogicalResult matchNode(onnx::NodeOp node,
+                          PatternRewriter &rewriter) const override {
+    Value left = getInput(node, 0), right = getInput(node, 1);
+    RankedTensorType type = getFloatTensorType(left);
+    if (!type || getFloatTensorType(right) != type)
+      return rewriter.notifyMatchFailure(
+          node, "its inputs are not float32 tensors of one known type");
+    if (left.getDefiningOp<onnx::InitializerOp>() ||
+        right.getDefiningOp<onnx::InitializerOp>())
+      return rewriter.notifyMatchFailure(
+          node, "the addition of a constant is not supported");
+    rewriter.replaceOpWithNewOp<arith::AddFOp>(node, left, right);
+    ++count;
+    return success();
+  }
+
+  Pass::Statistic &count;
+};
+
+struct RaiseElementwisePass : impl::RaiseElementwiseBase<RaiseElementwisePass> {
+  void runOnOperation() override {
+    MLIRContext *context = &getContext();
+    RewritePatternSet patterns(context);
+    patterns.add<RaiseGatedUnit>(context, gatedUnits);
+    patterns.add<RaiseAddition>(context, additions);
+    applyNodePatterns(getOperation(), std::move(patterns));
+  }
+};
+} // namespace
+} // namespace llmopt

@@ -1,0 +1,134 @@
+//===- RaiseLinear.cpp - Products with constant weights, embeddings -*- C++
+//-*-===//
+//
+// Part of the llmopt project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for licence information. SPDX-License-Identifier:
+// Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "passes/Import/NodePattern.h"
+#include "passes/Import/ONNXMatch.h"
+#include "passes/Import/Passes.h"
+#include "passes/Import/Weights.h"
+
+using namespace mlir;
+
+namespace llmopt {
+#define GEN_PASS_DEF_RAISELINEAR
+#include "passes/Import/Passes.h.inc"
+
+/// Replaces a node by the product of `input` and `matrix`, which is [N, K].
+static LogicalResult replaceByLinear(onnx::NodeOp node, Value input,
+                                     const ConstantMatrix &matrix,
+                                     PatternRewriter &rewriter) {
+  RankedTensorType type = getFloatTensorType(input);
+  if (!type || type.getRank() < 1)
+    return rewriter.notifyMatchFailure(
+        node, "its input is not a float32 tensor of known rank");
+  if (type.getShape().back() != matrix.columns)
+    return rewriter.notifyMatchFailure(node, [&](Diagnostic &diagnostic) {
+      diagnostic << "its input has type " << type << ", but its weight has "
+                 << matrix.columns << " inputs";
+    });
+  SmallVector<int64_t> shape(type.getShape());
+  shape.back() = matrix.rows;
+  Value weight = createWeight(rewriter, node.getLoc(), matrix);
+  rewriter.replaceOpWithNewOp<LinearOp>(
+      node, RankedTensorType::get(shape, type.getElementType()), input, weight,
+      IntegerAttr(), UnitAttr());
+  return success();
+}
+
+namespace {
+struct RaiseMatMul : NodePattern {
+  RaiseMatMul(MLIRContext *context, Pass::Statistic &count)
+      : NodePattern(context, "MatMul"), count(count) {}
+
+  LogicalResult matchNode(onnx::NodeOp node,
+                          PatternRewriter &rewriter) const override {
+    std::string reason;
+    FailureOr<ConstantMatrix> matrix =
+        matchConstantMatrix(getInput(node, 1), reason);
+    if (failed(matrix))
+      return rewriter.notifyMatchFailure(node, reason);
+    if (failed(replaceByLinear(node, getInput(node, 0), matrix->transpose(),
+                               rewriter)))
+      return failure();
+    ++count;
+    return success();
+  }
+
+  Pass::Statistic &count;
+};
+
+struct RaiseGemm : NodePattern {
+  RaiseGemm(MLIRContext *context, Pass::Statistic &count)
+      : NodePattern(context, "Gemm"), count(count) {}
+
+  LogicalResult matchNode(onnx::NodeOp node,
+                          PatternRewriter &rewriter) const override {
+    if (getIntAttr(node, "transA", 0) != 0)
+      return rewriter.notifyMatchFailure(node, "transA is not supported");
+    if (getFloatAttr(node, "alpha", 1) != 1)
+      return rewriter.notifyMatchFailure(node, "alpha must be 1");
+    if (getInput(node, 2))
+      return rewriter.notifyMatchFailure(node, "a bias is not supported");
+    std::string reason;
+    FailureOr<ConstantMatrix> matrix =
+        matchConstantMatrix(getInput(node, 1), reason);
+    if (failed(matrix))
+      return rewriter.notifyMatchFailure(node, reason);
+    ConstantMatrix weight =
+        getIntAttr(node, "transB", 0) ? *matrix : matrix->transpose();
+    if (failed(replaceByLinear(node, getInput(node, 0), weight, rewriter)))
+      return failure();
+    ++count;
+    return success();
+  }
+
+  Pass::Statistic &count;
+};
+
+struct RaiseEmbedding : NodePattern {
+  RaiseEmbedding(MLIRContext *context, Pass::Statistic &count)
+      : NodePattern(context, "Gather"), count(count) {}
+
+  LogicalResult matchNode(onnx::NodeOp node,
+                          PatternRewriter &rewriter) const override {
+    std::string reason;
+    FailureOr<ConstantMatrix> table =
+        matchConstantMatrix(getInput(node, 0), reason);
+    if (failed(table))
+      return rewriter.notifyMatchFailure(node, reason);
+    if (normalizeAxis(getIntAttr(node, "axis", 0), 2) != 0)
+      return rewriter.notifyMatchFailure(node, "it gathers columns, not rows");
+    Value ids = getInput(node, 1);
+    auto type =
+        ids ? dyn_cast<RankedTensorType>(ids.getType()) : RankedTensorType();
+    if (!type || !type.getElementType().isSignlessInteger())
+      return rewriter.notifyMatchFailure(
+          node, "its indices are not an integer tensor of known rank");
+    SmallVector<int64_t> shape(type.getShape());
+    shape.push_back(table->columns);
+    Value weight = createWeight(rewriter, node.getLoc(), *table);
+    rewriter.replaceOpWithNewOp<EmbeddingOp>(
+        node, RankedTensorType::get(shape, rewriter.getF32Type()), ids, weight);
+    ++count;
+    return success();
+  }
+
+  Pass::Statistic &count;
+};
+
+struct RaiseLinearPass : impl::RaiseLinearBase<RaiseLinearPass> {
+  void runOnOperation() override {
+    MLIRContext *context = &getContext();
+    RewritePatternSet patterns(context);
+    patterns.add<RaiseMatMul, RaiseGemm>(context, linears);
+    patterns.add<RaiseEmbedding>(context, embeddings);
+    applyNodePatterns(getOperation(), std::move(patterns));
+  }
+};
+} // namespace
+} // namespace llmopt

@@ -1,0 +1,131 @@
+//===- Weights.cpp - Constant matrices and vectors as llmopt weights -*- C++
+//-*-===//
+//
+// Part of the llmopt project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for licence information. SPDX-License-Identifier:
+// Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "passes/Import/Weights.h"
+#include "dialects/LLMOpt/WeightStore.h"
+#include "passes/Import/ONNXMatch.h"
+
+using namespace mlir;
+
+namespace llmopt {
+
+/// True when a Transpose node swaps the two axes of a matrix.
+static bool swapsTwoAxes(onnx::NodeOp transpose) {
+  auto order = transpose.getNodeAttr<DenseI64ArrayAttr>("perm");
+  return !order || order.asArrayRef() == ArrayRef<int64_t>{1, 0};
+}
+
+FailureOr<ConstantMatrix> matchConstantMatrix(Value value,
+                                              std::string &reason) {
+  bool transposed = false;
+  while (true) {
+    if (onnx::NodeOp identity = getNode(value, "Identity")) {
+      value = getInput(identity, 0);
+      continue;
+    }
+    onnx::NodeOp transpose = getNode(value, "Transpose");
+    if (!transpose || !swapsTwoAxes(transpose))
+      break;
+    transposed = !transposed;
+    value = getInput(transpose, 0);
+  }
+  auto initializer = value ? value.getDefiningOp<onnx::InitializerOp>()
+                           : onnx::InitializerOp();
+  if (!initializer) {
+    reason = "its weight is not a constant";
+    return failure();
+  }
+  auto type = cast<RankedTensorType>(initializer.getType());
+  llvm::raw_string_ostream stream(reason);
+  if (!type.getElementType().isF32()) {
+    stream << "weight '" << initializer.getName() << "' has elements of type "
+           << type.getElementType() << ", expected f32: export the model in "
+           << "float32";
+    return failure();
+  }
+  if (type.getRank() != 2) {
+    stream << "weight '" << initializer.getName() << "' has rank "
+           << type.getRank() << ", expected 2";
+    return failure();
+  }
+  ConstantMatrix stored{initializer, false, type.getDimSize(0),
+                        type.getDimSize(1)};
+  return transposed ? stored.transpose() : stored;
+}
+
+/// The transpose of a literal matrix.
+static DenseElementsAttr transposeLiteral(DenseElementsAttr literal) {
+  ShapedType type = literal.getType();
+  int64_t rows = type.getDimSize(0), columns = type.getDimSize(1);
+  auto transposedType =
+      RankedTensorType::get({columns, rows}, type.getElementType());
+  if (literal.isSplat())
+    return literal.resizeSplat(transposedType);
+  SmallVector<float> from(literal.getValues<float>()), to(from.size());
+  for (int64_t row = 0; row < rows; ++row)
+    for (int64_t column = 0; column < columns; ++column)
+      to[column * rows + row] = from[row * columns + column];
+  return DenseElementsAttr::get(transposedType, ArrayRef<float>(to));
+}
+
+Attribute getWeightSource(onnx::InitializerOp initializer, bool transposed) {
+  if (auto blob = dyn_cast<onnx::FileBlobAttr>(initializer.getValue()))
+    return WeightBlobAttr::get(blob.getContext(), blob.getFile(),
+                               blob.getOffset(), blob.getBytes(), transposed);
+  auto literal = cast<DenseElementsAttr>(initializer.getValue());
+  return transposed ? transposeLiteral(literal) : literal;
+}
+
+Value createWeight(OpBuilder &builder, Location location,
+                   const ConstantMatrix &matrix) {
+  onnx::InitializerOp initializer = matrix.initializer;
+  auto type = RankedTensorType::get({matrix.rows, matrix.columns},
+                                    builder.getF32Type());
+  return WeightOp::create(builder, location, type, initializer.getName(),
+                          getWeightSource(initializer, matrix.transposed));
+}
+
+FailureOr<Value> createVector(OpBuilder &builder, Location location,
+                              Value value, int64_t length,
+                              std::string &reason) {
+  while (onnx::NodeOp identity = getNode(value, "Identity"))
+    value = getInput(identity, 0);
+  auto initializer = value ? value.getDefiningOp<onnx::InitializerOp>()
+                           : onnx::InitializerOp();
+  auto type = RankedTensorType::get({length}, builder.getF32Type());
+  if (!initializer || initializer.getType() != type) {
+    llvm::raw_string_ostream(reason)
+        << "its weight must be a constant of type " << type;
+    return failure();
+  }
+  return Value(WeightOp::create(builder, location, type, initializer.getName(),
+                                getWeightSource(initializer, false)));
+}
+
+FailureOr<Value> createComputedWeight(OpBuilder &builder, Location location,
+                                      StringRef name, RankedTensorType type,
+                                      ArrayRef<float> values) {
+  constexpr size_t literalBytes = 1024;
+  Attribute source;
+  if (values.size() * sizeof(float) <= literalBytes) {
+    source = DenseElementsAttr::get(type, values);
+  } else {
+    MLIRContext *context = builder.getContext();
+    WeightStore &store =
+        context->getOrLoadDialect<LLMOptDialect>()->getWeightStore();
+    FailureOr<WeightBlobAttr> blob = spillValues<float>(
+        store, context, values, [&] { return emitError(location); });
+    if (failed(blob))
+      return failure();
+    source = *blob;
+  }
+  return Value(WeightOp::create(builder, location, type, name, source));
+}
+
+} // namespace llmopt
