@@ -1,5 +1,5 @@
 //===- FunctionalRun.cpp - Computes the ONNX signature on the paged cache  -*-
-//C++ -*-===//
+// C++ -*-===//
 //
 // Part of the llmopt project, under the Apache License v2.0 with LLVM
 // Exceptions. See LICENSE for licence information. SPDX-License-Identifier:

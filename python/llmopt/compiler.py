@@ -33,7 +33,7 @@ def run(arguments: Sequence[str]) -> int:
 def copy_tokenizer(arguments: Sequence[str]) -> None:
     """Copies the tokenizer files that lie beside the model to model.tokenizer/ beside the library."""
     model, output = find_model(arguments), find_output(arguments)
-    if model is None or find_flag(arguments, "emit", "so") != "so":
+    if model is None or str(output) == "-" or find_flag(arguments, "emit", "so") != "so":
         return
     present = [model.parent / name for name in FILES if (model.parent / name).is_file()]
     if not any(path.name == "tokenizer.json" for path in present):

@@ -93,6 +93,13 @@ def test_other_stages_have_no_tokenizer(home, tmp_path, tokenizer_directory):
     assert not (tmp_path / "out.tokenizer").exists()
 
 
+def test_standard_output_has_no_tokenizer_beside_it(home, tmp_path, tokenizer_directory, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tokenizer_directory / "model.onnx").touch()
+    assert cli.main(["compile", str(tokenizer_directory / "model.onnx"), "-o", "-"]) == 0
+    assert not (tmp_path / "-.tokenizer").exists()
+
+
 def test_compile_without_tokenizer_says_so(home, tmp_path, capsys):
     assert cli.main(["compile", str(tmp_path / "m.onnx"), "-o", str(tmp_path / "out.so")]) == 0
     assert "no tokenizer.json beside" in capsys.readouterr().err

@@ -13,7 +13,7 @@ from conftest import locate, run_tool
 from onnx import TensorProto, helper
 
 import llmopt
-from llmopt import native
+from llmopt import native, progress
 
 MALFORMED, USAGE, RESOURCES = 1, 2, 4
 
@@ -33,7 +33,7 @@ def empty(tmp_path):
 
 
 def assert_one_line(run, *words):
-    lines = run.stderr.splitlines()
+    lines = [line for line in run.stderr.splitlines() if progress.parse(line) is None]
     assert len(lines) == 1, run.stderr
     assert "error: " in lines[0]
     for word in words:

@@ -1,6 +1,7 @@
 /*===- Runtime.h - Run compiled models (C interface) -------------*- C -*-===*\
 |*
-|* Part of the llmopt project, under the Apache License v2.0 with LLVM Exceptions.
+|* Part of the llmopt project, under the Apache License v2.0 with LLVM
+Exceptions.
 |* See LICENSE for licence information.
 |* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 |*
@@ -13,7 +14,8 @@
 |*   if (llmopt_open("model.so", NULL, &model) ||
 |*       llmopt_session_create(model, NULL, &session))
 |*     fprintf(stderr, "%s\n", llmopt_last_error());
-|*   llmopt_piece piece = {.tokens = prompt, .count = 5, .want = LLMOPT_WANT_LAST};
+|*   llmopt_piece piece = {.tokens = prompt, .count = 5, .want =
+LLMOPT_WANT_LAST};
 |*   if (!llmopt_step(session, &piece, 1))
 |*     next = argmax(piece.logits, llmopt_info(model)->vocabulary);
 |*
@@ -44,26 +46,27 @@ typedef struct llmopt_session llmopt_session;
 /** Result of a call. */
 typedef enum llmopt_status {
   LLMOPT_OK = 0,
-  LLMOPT_INVALID_ARGUMENT = 1,    /* null pointer, unknown value, wrong count */
-  LLMOPT_CANNOT_READ = 2,         /* missing, unreadable or not a regular file */
-  LLMOPT_NOT_A_MODEL = 3,         /* no footer: another kind of file, or cut off */
-  LLMOPT_DAMAGED_FOOTER = 4,      /* footer checksum */
-  LLMOPT_ABI_MISMATCH = 5,        /* made for another version of the runtime */
-  LLMOPT_TRUNCATED = 6,           /* sizes in the footer and of the file differ */
-  LLMOPT_DAMAGED_CODE = 7,        /* code checksum */
-  LLMOPT_BAD_ELF = 8,             /* code is not a shared object of this machine */
-  LLMOPT_LOAD_FAILED = 9,         /* refused by the dynamic loader */
-  LLMOPT_BAD_DESCRIPTOR = 10,     /* descriptor missing or inconsistent */
-  LLMOPT_BUILD_ID_MISMATCH = 11,  /* code and footer are of different builds */
-  LLMOPT_UNSUPPORTED_CPU = 12,    /* no variant, or not the forced one, can run */
-  LLMOPT_UNKNOWN_VARIANT = 13,    /* forced variant is not in the library */
-  LLMOPT_DAMAGED_WEIGHTS = 14,    /* checksum of a weight */
-  LLMOPT_OUT_OF_RESOURCES = 15,   /* memory or threads */
-  LLMOPT_OUT_OF_RANGE = 16,       /* token, position or sequence number */
-  LLMOPT_CONTEXT_FULL = 17,       /* sequence would exceed max_sequence */
-  LLMOPT_BAD_TENSOR = 18,         /* type or shape of a tensor of llmopt_run */
-  LLMOPT_BUFFER_TOO_SMALL = 19,   /* the needed size is in the message and the shape */
-  LLMOPT_BUSY = 20                /* session in use by another thread */
+  LLMOPT_INVALID_ARGUMENT = 1, /* null pointer, unknown value, wrong count */
+  LLMOPT_CANNOT_READ = 2,      /* missing, unreadable or not a regular file */
+  LLMOPT_NOT_A_MODEL = 3,      /* no footer: another kind of file, or cut off */
+  LLMOPT_DAMAGED_FOOTER = 4,   /* footer checksum */
+  LLMOPT_ABI_MISMATCH = 5,     /* made for another version of the runtime */
+  LLMOPT_TRUNCATED = 6,        /* sizes in the footer and of the file differ */
+  LLMOPT_DAMAGED_CODE = 7,     /* code checksum */
+  LLMOPT_BAD_ELF = 8,          /* code is not a shared object of this machine */
+  LLMOPT_LOAD_FAILED = 9,      /* refused by the dynamic loader */
+  LLMOPT_BAD_DESCRIPTOR = 10,  /* descriptor missing or inconsistent */
+  LLMOPT_BUILD_ID_MISMATCH = 11, /* code and footer are of different builds */
+  LLMOPT_UNSUPPORTED_CPU = 12,  /* no variant, or not the forced one, can run */
+  LLMOPT_UNKNOWN_VARIANT = 13,  /* forced variant is not in the library */
+  LLMOPT_DAMAGED_WEIGHTS = 14,  /* checksum of a weight */
+  LLMOPT_OUT_OF_RESOURCES = 15, /* memory or threads */
+  LLMOPT_OUT_OF_RANGE = 16,     /* token, position or sequence number */
+  LLMOPT_CONTEXT_FULL = 17,     /* sequence would exceed max_sequence */
+  LLMOPT_BAD_TENSOR = 18,       /* type or shape of a tensor of llmopt_run */
+  LLMOPT_BUFFER_TOO_SMALL =
+      19,          /* the message and the shape say what is needed */
+  LLMOPT_BUSY = 20 /* session in use by another thread */
 } llmopt_status;
 
 /*===----------------------------------------------------------------------===*\
@@ -74,7 +77,7 @@ typedef enum llmopt_status {
 typedef enum llmopt_weights_mode {
   LLMOPT_WEIGHTS_AUTO = 0, /* copy if it fits memory_budget, else map */
   LLMOPT_WEIGHTS_MAP = 1,  /* use the mapped file: shared between processes */
-  LLMOPT_WEIGHTS_COPY = 2  /* copy to huge pages when the first session is made */
+  LLMOPT_WEIGHTS_COPY = 2  /* copy to huge pages for the first session */
 } llmopt_weights_mode;
 
 /** Options of llmopt_open. */
@@ -108,17 +111,20 @@ typedef struct llmopt_model_info {
   uint32_t max_positions, max_sequence, max_batch;
   int32_t padding; /**< llmopt_padding */
   uint32_t input_count, output_count;
-  const llmopt_tensor_descriptor *inputs, *outputs; /**< signature of llmopt_run */
+  /** Signature of llmopt_run. */
+  const llmopt_tensor_descriptor *inputs, *outputs;
   uint64_t parameters, weights_bytes, file_bytes;
   /** Tables of the library: weights, variants, report. */
   const llmopt_model_descriptor *descriptor;
 } llmopt_model_info;
 
-/** Opens the library at `path`. Nothing of the file is executed before its footer,
- * sizes, code checksum and ELF header have been checked.
+/** Opens the library at `path`. Nothing of the file is executed before its
+ * footer, sizes, code checksum and ELF header have been checked.
  * @param options NULL for defaults.
- * @param model   receives the handle, to be released by llmopt_close; NULL on error. */
-LLMOPT_API llmopt_status llmopt_open(const char *path, const llmopt_open_options *options,
+ * @param model   receives the handle, to be released by llmopt_close; NULL on
+ * error. */
+LLMOPT_API llmopt_status llmopt_open(const char *path,
+                                     const llmopt_open_options *options,
                                      llmopt_model **model);
 
 /** Releases a model. Its sessions stay usable; it is freed with the last one.
@@ -128,8 +134,8 @@ LLMOPT_API void llmopt_close(llmopt_model *model);
 /** Facts about `model`; NULL if `model` is NULL. */
 LLMOPT_API const llmopt_model_info *llmopt_info(const llmopt_model *model);
 
-/** Checks the checksum of every weight in the file; LLMOPT_DAMAGED_WEIGHTS names the
- * first one that differs. */
+/** Checks the checksum of every weight in the file; LLMOPT_DAMAGED_WEIGHTS
+ * names the first one that differs. */
 LLMOPT_API llmopt_status llmopt_verify_weights(llmopt_model *model);
 
 /*===----------------------------------------------------------------------===*\
@@ -139,21 +145,22 @@ LLMOPT_API llmopt_status llmopt_verify_weights(llmopt_model *model);
 /** Options of llmopt_session_create. */
 typedef struct llmopt_session_options {
   size_t struct_size;
-  uint32_t max_batch;    /**< sequences, at most the model's; 0: the model's */
-  uint32_t max_sequence; /**< tokens of one, at most the model's; 0: the model's */
-  /** Rows (tokens) computed at once; longer input is cut into chunks. Rounded up to a
-   * multiple of 16. Smaller needs less memory and is slower. 0: 512. */
+  uint32_t max_batch; /**< sequences, at most the model's; 0: the model's */
+  uint32_t
+      max_sequence; /**< tokens of one, at most the model's; 0: the model's */
+  /** Rows (tokens) computed at once; longer input is cut into chunks. Rounded
+   * up to a multiple of 16. Smaller needs less memory and is slower. 0: 512. */
   uint32_t max_rows;
 } llmopt_session_options;
 
-/** Creates a session with empty sequences 0..max_batch-1. All memory that llmopt_step
- * needs is set up here; cache pages are committed as they are used.
+/** Creates a session with empty sequences 0..max_batch-1. All memory that
+ * llmopt_step needs is set up here; cache pages are committed as they are used.
  * @param options NULL for defaults.
- * @param session receives the handle, to be released by llmopt_session_destroy; NULL on
- * error. */
-LLMOPT_API llmopt_status llmopt_session_create(llmopt_model *model,
-                                               const llmopt_session_options *options,
-                                               llmopt_session **session);
+ * @param session receives the handle, to be released by llmopt_session_destroy;
+ * NULL on error. */
+LLMOPT_API llmopt_status llmopt_session_create(
+    llmopt_model *model, const llmopt_session_options *options,
+    llmopt_session **session);
 
 /** Releases a session. NULL is ignored. */
 LLMOPT_API void llmopt_session_destroy(llmopt_session *session);
@@ -174,28 +181,30 @@ typedef struct llmopt_piece {
   /** Caller's buffer for the logits, or NULL: the session owns them. */
   float *buffer;
   size_t buffer_floats; /**< capacity of `buffer` */
-  /** Set by the call: [rows][vocabulary], or NULL if none are wanted. In the session's
-   * memory valid until its next call. */
+  /** Set by the call: [rows][vocabulary], or NULL if none are wanted. In the
+   * session's memory valid until its next call. */
   const float *logits;
   size_t logit_rows; /**< set by the call */
 } llmopt_piece;
 
-/** Appends the tokens of each piece to its sequence and computes logits, all pieces in
- * one ragged pass. On error the session is unchanged. */
-LLMOPT_API llmopt_status llmopt_step(llmopt_session *session, llmopt_piece *pieces,
-                                     size_t count);
+/** Appends the tokens of each piece to its sequence and computes logits, all
+ * pieces in one ragged pass. On error the session is unchanged. */
+LLMOPT_API llmopt_status llmopt_step(llmopt_session *session,
+                                     llmopt_piece *pieces, size_t count);
 
 /** Tokens that `sequence` holds; 0 for a bad handle or number. */
-LLMOPT_API size_t llmopt_length(const llmopt_session *session, uint32_t sequence);
+LLMOPT_API size_t llmopt_length(const llmopt_session *session,
+                                uint32_t sequence);
 
-/** Shortens a sequence to its first `position` tokens; 0 empties it. An error if it has
- * fewer. */
-LLMOPT_API llmopt_status llmopt_truncate(llmopt_session *session, uint32_t sequence,
-                                         size_t position);
+/** Shortens a sequence to its first `position` tokens; 0 empties it. An error
+ * if it has fewer. */
+LLMOPT_API llmopt_status llmopt_truncate(llmopt_session *session,
+                                         uint32_t sequence, size_t position);
 
-/** Makes sequence `to` equal to `from`. Cache pages are shared until one side writes:
- * takes no time and, for the common prefix, no memory. */
-LLMOPT_API llmopt_status llmopt_copy(llmopt_session *session, uint32_t from, uint32_t to);
+/** Makes sequence `to` equal to `from`. Cache pages are shared until one side
+ * writes: takes no time and, for the common prefix, no memory. */
+LLMOPT_API llmopt_status llmopt_copy(llmopt_session *session, uint32_t from,
+                                     uint32_t to);
 
 /*===----------------------------------------------------------------------===*\
 |* The ONNX signature
@@ -206,17 +215,21 @@ typedef struct llmopt_tensor {
   int32_t element_type; /**< llmopt_element_type */
   int32_t rank;
   int64_t dims[LLMOPT_MAX_RANK];
-  /** Inputs: elements. Outputs: caller's buffer, or NULL for one that the session owns
-   * until its next call. */
+  /** Inputs: elements. Outputs: caller's buffer, or NULL for one that the
+   * session owns until its next call. */
   void *data;
-  size_t capacity; /**< bytes at `data`; outputs only */
+  /** Bytes at `data`. Inputs: 0 if not to be checked. */
+  size_t capacity;
 } llmopt_tensor;
 
 /** Computes the function of the ONNX model: inputs and outputs are those of
- * llmopt_info, in order. Does not touch the sequences of llmopt_step; any batch and
- * length up to max_positions are accepted. Sets type, rank and dims of the outputs, also
- * when the result is LLMOPT_BUFFER_TOO_SMALL. */
-LLMOPT_API llmopt_status llmopt_run(llmopt_session *session, const llmopt_tensor *inputs,
+ * llmopt_info, in order. Does not touch the sequences of llmopt_step; any batch
+ * and length up to max_positions are accepted. Sets type, rank and dims of the
+ * outputs, also when the result is LLMOPT_BUFFER_TOO_SMALL. The past may be the
+ * present of the call before, in place: it is read before outputs are written.
+ */
+LLMOPT_API llmopt_status llmopt_run(llmopt_session *session,
+                                    const llmopt_tensor *inputs,
                                     size_t input_count, llmopt_tensor *outputs,
                                     size_t output_count);
 
@@ -224,8 +237,8 @@ LLMOPT_API llmopt_status llmopt_run(llmopt_session *session, const llmopt_tensor
 |* Errors
 \*===----------------------------------------------------------------------===*/
 
-/** Message of the last call of this thread that failed: one line, valid until the next.
- * Empty if none has. */
+/** Message of the last call of this thread that failed: one line, valid until
+ * the next. Empty if none has. */
 LLMOPT_API const char *llmopt_last_error(void);
 
 /** Name of a status, such as "LLMOPT_TRUNCATED". */
