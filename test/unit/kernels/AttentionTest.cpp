@@ -1,0 +1,306 @@
+//===- AttentionTest.cpp - Attention kernels against a scalar reference -*- C++
+//-*-===//
+//
+// Part of the llmopt project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for licence information. SPDX-License-Identifier:
+// Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "KernelTest.h"
+#include <cmath>
+#include <limits>
+
+using namespace llmopt;
+
+namespace {
+
+constexpr int64_t kLayers = 2, kLayer = 1, kMaxPositions = 256;
+
+struct SequenceShape {
+  int64_t past, rows;
+  /// Keys that are hidden: hidden % 10 < hiddenTenths, and the first
+  /// leftPadding ones.
+  int64_t leftPadding = 0, hiddenTenths = 0;
+};
+
+/// A sequence with its own pages, which start out as NaN.
+struct Sequence {
+  Sequence(SequenceShape shape, const AttentionKernelKey &key, int64_t firstRow)
+      : shape(shape), tokens(shape.past + shape.rows) {
+    int64_t floats = llmopt_page_floats(kLayers, key.kvHeads, key.headDim);
+    for (int64_t page = 0; page < (tokens + 63) / 64; ++page) {
+      pages.emplace_back(floats * 4);
+      std::fill_n(pages.back().data(), floats, NAN);
+    }
+    for (Buffer &page : pages)
+      table.push_back(page.data());
+    for (int64_t token = 0; token < tokens; ++token)
+      mask.push_back(token >= shape.leftPadding &&
+                     token % 10 >= shape.hiddenTenths);
+    // One exact byte array, so that a checker sees any read past its end.
+    bool masked = shape.leftPadding || shape.hiddenTenths;
+    segment = {static_cast<uint32_t>(firstRow),
+               static_cast<uint32_t>(shape.rows),
+               static_cast<uint32_t>(shape.past),
+               0,
+               table.data(),
+               masked ? mask.data() : nullptr};
+  }
+
+  const float *keys(const AttentionKernelKey &key, int64_t token,
+                    int64_t head) const {
+    return table[token / 64] +
+           llmopt_page_offset(key.kvHeads, key.headDim, kLayer, head);
+  }
+  float keyAt(const AttentionKernelKey &key, int64_t token, int64_t head,
+              int64_t d) const {
+    return keys(key, token, head)[d * 64 + token % 64];
+  }
+  float valueAt(const AttentionKernelKey &key, int64_t token, int64_t head,
+                int64_t d) const {
+    return keys(key, token,
+                head)[key.headDim * 64 + token % 64 * key.headDim + d];
+  }
+
+  SequenceShape shape;
+  int64_t tokens;
+  std::vector<Buffer> pages;
+  std::vector<float *> table;
+  std::vector<uint8_t> mask;
+  llmopt_segment segment;
+};
+
+/// A batch of sequences; first their past is appended, then their new rows.
+struct Batch {
+  Batch(const KernelLibrary &library, const AttentionKernelKey &attention,
+        std::vector<SequenceShape> shapes, int64_t threads)
+      : attention(attention), rope(attention), threads(threads) {
+    rope.kernel = AttentionKernel::RopeAppend;
+    rope.scale = 1;
+    append = library.get<RopeAppendFunction>(kernelName(rope));
+    attend = library.get<AttentionFunction>(kernelName(attention));
+    stride = (attention.heads + 2 * attention.kvHeads) * attention.headDim;
+    for (SequenceShape shape : shapes) {
+      sequences.emplace_back(shape, attention, rows);
+      rows += shape.rows;
+    }
+    makeTable();
+  }
+
+  void makeTable() {
+    int64_t half = attention.headDim / 2;
+    for (int64_t position = 0; position < kMaxPositions; ++position)
+      for (int64_t i = 0; i < 2 * half; ++i) {
+        double angle = position * std::pow(10000.0, -(i % half) / double(half));
+        table.push_back(i < half ? std::cos(angle) : std::sin(angle));
+      }
+  }
+
+  /// Appends tokens first..first+count-1 of one sequence from fresh random
+  /// rows.
+  Buffer appendRows(std::vector<llmopt_segment> segments,
+                    std::vector<int32_t> positions, uint32_t seed) {
+    int64_t count = positions.size();
+    Buffer qkv(count * stride * 4);
+    std::vector<float> values = randomFloats(count * stride, seed);
+    std::memcpy(qkv.data(), values.data(), values.size() * 4);
+    original.assign(values.begin(), values.end());
+    llmopt_call call = makeCall(segments, positions);
+    for (int64_t thread = 0; thread < threads; ++thread)
+      append(&call, qkv.data(), stride, table.data(), kLayer, thread, threads);
+    EXPECT_TRUE(qkv.guardsIntact());
+    return qkv;
+  }
+
+  llmopt_call makeCall(const std::vector<llmopt_segment> &segments,
+                       const std::vector<int32_t> &positions) {
+    llmopt_call call = {};
+    call.threads = threads;
+    call.rows = positions.size();
+    call.segment_count = segments.size();
+    call.segments = segments.data();
+    call.positions = positions.data();
+    return call;
+  }
+
+  void run() {
+    uint32_t seed = 21;
+    for (Sequence &sequence : sequences) {
+      if (sequence.shape.past == 0)
+        continue;
+      llmopt_segment past = sequence.segment;
+      past.first_row = 0;
+      past.rows = sequence.shape.past;
+      past.past = 0;
+      appendRows({past}, positionsOf(0, sequence.shape.past), seed++);
+    }
+    std::vector<llmopt_segment> segments;
+    for (const Sequence &sequence : sequences) {
+      segments.push_back(sequence.segment);
+      for (int32_t position :
+           positionsOf(sequence.shape.past, sequence.shape.rows))
+        positions.push_back(position);
+    }
+    qkv = appendRows(segments, positions, seed);
+    yStride = attention.heads * attention.headDim;
+    y = Buffer(rows * yStride * 4);
+    llmopt_call call = makeCall(segments, positions);
+    for (int64_t thread = 0; thread < threads; ++thread) {
+      Buffer scratch(scratchBytes(attention));
+      attend(&call, qkv.data(), stride, y.data(), yStride, kLayer, thread,
+             threads, scratch.data());
+      EXPECT_TRUE(scratch.guardsIntact());
+    }
+    EXPECT_TRUE(y.guardsIntact());
+    for (const Sequence &sequence : sequences)
+      for (const Buffer &page : sequence.pages)
+        EXPECT_TRUE(page.guardsIntact());
+  }
+
+  /// Positions need not be those of the cache: they are offset by 3 here.
+  static std::vector<int32_t> positionsOf(int64_t first, int64_t count) {
+    std::vector<int32_t> positions;
+    for (int64_t i = 0; i < count; ++i)
+      positions.push_back(first + i + 3);
+    return positions;
+  }
+
+  AttentionKernelKey attention, rope;
+  int64_t threads, rows = 0, stride = 0, yStride = 0;
+  RopeAppendFunction append;
+  AttentionFunction attend;
+  std::vector<Sequence> sequences;
+  std::vector<float> table, original;
+  std::vector<int32_t> positions;
+  Buffer qkv{0}, y{0};
+};
+
+const std::vector<SequenceShape> kBatches[] = {
+    {{0, 1}},
+    {{100, 1}},
+    {{0, 13}},
+    {{0, 64}, {63, 1}, {64, 1}},
+    {{60, 10}, {0, 5}, {128, 2}},
+    {{0, 9, 4, 0}, {70, 3, 66, 0}, {20, 7, 0, 3}},
+};
+
+class AttentionTest : public testing::TestWithParam<AttentionKernelKey> {
+protected:
+  void SetUp() override {
+    if (!machineRuns(GetParam().isa))
+      GTEST_SKIP() << "the machine lacks " << stringify(GetParam().isa).str();
+    library = testLibrary(GetParam().isa);
+    ASSERT_NE(library, nullptr);
+  }
+
+  /// Rotation in double of component d of a head.
+  static double rotated(const Batch &batch, const float *head, int64_t row,
+                        int64_t d) {
+    int64_t headDim = batch.attention.headDim, half = headDim / 2;
+    const float *angles = &batch.table[batch.positions[row] * headDim];
+    double cosine = angles[d % half], sine = angles[half + d % half];
+    double x1 = head[d % half], x2 = head[half + d % half];
+    return d < half ? x1 * cosine - x2 * sine : x2 * cosine + x1 * sine;
+  }
+
+  void checkRope(const Batch &batch) {
+    const AttentionKernelKey &key = batch.attention;
+    for (const Sequence &sequence : batch.sequences)
+      for (int64_t i = 0; i < sequence.shape.rows; ++i) {
+        int64_t row = sequence.segment.first_row + i;
+        const float *before = &batch.original[row * batch.stride];
+        const float *after = batch.qkv.data() + row * batch.stride;
+        int64_t token = sequence.shape.past + i;
+        for (int64_t head = 0; head < key.heads; ++head)
+          for (int64_t d = 0; d < key.headDim; ++d)
+            ASSERT_NEAR(after[head * key.headDim + d],
+                        rotated(batch, before + head * key.headDim, row, d),
+                        1e-6);
+        for (int64_t head = 0; head < key.kvHeads; ++head)
+          for (int64_t d = 0; d < key.headDim; ++d) {
+            const float *k = before + (key.heads + head) * key.headDim;
+            ASSERT_NEAR(sequence.keyAt(key, token, head, d),
+                        rotated(batch, k, row, d), 1e-6);
+            ASSERT_EQ(sequence.valueAt(key, token, head, d),
+                      k[key.kvHeads * key.headDim + d]);
+          }
+      }
+  }
+
+  /// Checks one row and head against softmax in double over the cache as it is.
+  void checkRow(const Batch &batch, const Sequence &sequence, int64_t i,
+                int64_t head) {
+    const AttentionKernelKey &key = batch.attention;
+    int64_t row = sequence.segment.first_row + i;
+    int64_t kvHead = head / (key.heads / key.kvHeads);
+    const float *q = batch.qkv.data() + row * batch.stride + head * key.headDim;
+    std::vector<double> weights(sequence.shape.past + i + 1, 0.0);
+    double total = 0, magnitude = 0;
+    for (size_t token = 0; token < weights.size(); ++token) {
+      if (!sequence.mask[token])
+        continue;
+      double score = 0, terms = 0;
+      for (int64_t d = 0; d < key.headDim; ++d) {
+        double term = q[d] * double(sequence.keyAt(key, token, kvHead, d));
+        score += term;
+        terms += std::fabs(term);
+      }
+      magnitude = std::max(magnitude, terms * key.scale);
+      weights[token] = std::exp(score * key.scale);
+      total += weights[token];
+    }
+    for (int64_t d = 0; d < key.headDim; ++d) {
+      double value = 0, size = 0;
+      for (size_t token = 0; token < weights.size(); ++token) {
+        if (weights[token] == 0)
+          continue;
+        double v = sequence.valueAt(key, token, kvHead, d);
+        value += weights[token] / total * v;
+        size += weights[token] / total * std::fabs(v);
+      }
+      ASSERT_NEAR(batch.y.data()[row * batch.yStride + head * key.headDim + d],
+                  value, 2e-6 * (1 + magnitude) * size)
+          << "row " << row << ", head " << head << ", component " << d;
+    }
+  }
+
+  const KernelLibrary *library = nullptr;
+};
+
+TEST_P(AttentionTest, MatchesReference) {
+  for (const std::vector<SequenceShape> &shapes : kBatches) {
+    Batch batch(*library, GetParam(), shapes, 1);
+    ASSERT_NE(batch.append, nullptr);
+    ASSERT_NE(batch.attend, nullptr);
+    batch.run();
+    checkRope(batch);
+    for (const Sequence &sequence : batch.sequences)
+      for (int64_t i = 0; i < sequence.shape.rows; ++i)
+        for (int64_t head = 0; head < GetParam().heads; ++head)
+          checkRow(batch, sequence, i, head);
+    for (int64_t threads : {2, 3}) {
+      Batch other(*library, GetParam(), shapes, threads);
+      other.run();
+      EXPECT_TRUE(batch.y == other.y) << threads << " threads";
+      EXPECT_TRUE(batch.qkv == other.qkv) << threads << " threads";
+    }
+  }
+}
+
+std::vector<AttentionKernelKey> allAttentionKernels() {
+  std::vector<AttentionKernelKey> keys;
+  for (Isa isa : {Isa::Avx512Vnni, Isa::Avx2})
+    for (const AttentionKernelKey &key : attentionKernels(isa))
+      if (key.kernel == AttentionKernel::Attention)
+        keys.push_back(key);
+  return keys;
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Kernels, AttentionTest, testing::ValuesIn(allAttentionKernels()),
+    [](const testing::TestParamInfo<AttentionKernelKey> &info) {
+      return kernelName(info.param);
+    });
+
+} // namespace

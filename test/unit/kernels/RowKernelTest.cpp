@@ -1,0 +1,242 @@
+//===- RowKernelTest.cpp - Row kernels against a scalar reference -*- C++
+//-*-===//
+//
+// Part of the llmopt project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for licence information. SPDX-License-Identifier:
+// Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "KernelTest.h"
+#include <cmath>
+
+using namespace llmopt;
+
+namespace {
+
+constexpr int64_t kColumns[] = {1, 33, 64, 70, 129, 576};
+constexpr float kEpsilon = 1e-5f;
+
+class RowKernelTest : public testing::TestWithParam<Isa> {
+protected:
+  void SetUp() override {
+    if (!machineRuns(GetParam()))
+      GTEST_SKIP() << "the machine lacks " << stringify(GetParam()).str();
+    library = testLibrary(GetParam());
+    ASSERT_NE(library, nullptr);
+  }
+
+  template <typename Function>
+  Function get(RowKernel kernel, int64_t group = 0,
+               PackedLayout layout = PackedLayout::F32) {
+    auto function = library->get<Function>(
+        kernelName(RowKernelKey{kernel, group, layout, GetParam()}));
+    EXPECT_NE(function, nullptr);
+    return function;
+  }
+
+  const KernelLibrary *library = nullptr;
+};
+
+/// Rows of random floats whose stride is longer than the row; what lies between
+/// is not zero.
+struct Rows {
+  Rows(int64_t rows, int64_t columns)
+      : rows(rows), columns(columns), stride(columns + 5),
+        bytes(rows * stride * 4) {
+    std::vector<float> values = randomFloats(rows * stride, 11);
+    std::memcpy(bytes.data(), values.data(), values.size() * 4);
+  }
+  const float *row(int64_t index) const {
+    return bytes.data() + index * stride;
+  }
+
+  int64_t rows, columns, stride;
+  Buffer bytes;
+};
+
+/// Runs call(output, thread, threads) with 1 to 3 threads, requires equal
+/// results and returns them.
+Buffer runThreads(int64_t bytes,
+                  llvm::function_ref<void(Buffer &, int64_t, int64_t)> call) {
+  Buffer result(0);
+  for (int64_t threads : {1, 2, 3}) {
+    Buffer output(bytes);
+    for (int64_t thread = 0; thread < threads; ++thread)
+      call(output, thread, threads);
+    EXPECT_TRUE(output.guardsIntact());
+    if (threads == 1)
+      result = std::move(output);
+    else
+      EXPECT_TRUE(result == output) << threads << " threads";
+  }
+  return result;
+}
+
+Buffer runRmsNorm(RmsNormFunction function, const Rows &x,
+                  const std::vector<float> &gamma) {
+  int64_t stride = padded16(x.columns);
+  return runThreads(
+      x.rows * stride * 4, [&](Buffer &y, int64_t thread, int64_t threads) {
+        function(x.bytes.data(), x.stride, gamma.data(), y.data(), stride,
+                 x.rows, x.columns, kEpsilon, thread, threads);
+      });
+}
+
+TEST_P(RowKernelTest, RmsNorm) {
+  auto function = get<RmsNormFunction>(RowKernel::RmsNorm);
+  for (int64_t columns : kColumns)
+    for (int64_t rows : {1, 2, 7}) {
+      Rows x(rows, columns);
+      std::vector<float> gamma = randomFloats(columns, 12);
+      Buffer y = runRmsNorm(function, x, gamma);
+      for (int64_t row = 0; row < rows; ++row) {
+        double sum = 0;
+        for (int64_t k = 0; k < columns; ++k)
+          sum += static_cast<double>(x.row(row)[k]) * x.row(row)[k];
+        double inverse = 1 / std::sqrt(sum / columns + kEpsilon);
+        for (int64_t k = 0; k < columns; ++k) {
+          double expected = x.row(row)[k] * inverse * gamma[k];
+          ASSERT_NEAR(y.data()[row * padded16(columns) + k], expected,
+                      1e-6 * std::fabs(expected));
+        }
+      }
+    }
+}
+
+/// Compares all that a record defines: codes, scales and sums, bit by bit.
+void expectRecord(const uint8_t *record, const float *x,
+                  const QuantizedRow &format) {
+  std::vector<uint8_t> expected(format.bytes());
+  quantizeReference(x, format, expected.data());
+  int64_t used = format.sumsOffset() + 4 * format.groups();
+  for (int64_t i = 0; i < used; ++i)
+    ASSERT_EQ(record[i], expected[i])
+        << "byte " << i << " of a record of " << format.columns << " columns";
+}
+
+TEST_P(RowKernelTest, Quantize) {
+  for (int64_t group : {64, 128})
+    for (int64_t columns : kColumns)
+      for (int64_t rows : {1, 2, 7}) {
+        auto function = get<QuantizeFunction>(RowKernel::Quantize, group);
+        Rows x(rows, columns);
+        QuantizedRow format{columns, group};
+        Buffer records =
+            runThreads(rows * format.bytes(), [&](Buffer &out, int64_t thread,
+                                                  int64_t threads) {
+              function(x.bytes.data(), x.stride, out.data(), format.bytes(),
+                       rows, columns, thread, threads);
+            });
+        for (int64_t row = 0; row < rows; ++row)
+          expectRecord(records.data<uint8_t>() + row * format.bytes(),
+                       x.row(row), format);
+      }
+}
+
+TEST_P(RowKernelTest, QuantizeTiesZerosAndTinyValues) {
+  auto function = get<QuantizeFunction>(RowKernel::Quantize, 64);
+  // The first group has a scale of 1 and ties, the others are zero or nearly
+  // so.
+  std::vector<float> x(192, 0.0f);
+  for (int i = 0; i < 64; ++i)
+    x[i] = i - 31.5f;
+  x[0] = -127;
+  x[64] = -0.0f;
+  for (int i = 128; i < 192; ++i)
+    x[i] = 1e-40f;
+  QuantizedRow format{192, 64};
+  Buffer record(format.bytes());
+  function(x.data(), 192, record.data(), format.bytes(), 1, 192, 0, 1);
+  expectRecord(record.data<uint8_t>(), x.data(), format);
+  const int8_t *codes = record.data<int8_t>();
+  EXPECT_EQ(codes[0], -127);
+  EXPECT_EQ(codes[31], 0); // -0.5
+  EXPECT_EQ(codes[33], 2); // 1.5
+  EXPECT_EQ(codes[34], 2); // 2.5
+  EXPECT_EQ(record.data()[192 / 4 + 1], 0.0f);
+  EXPECT_EQ(record.data()[192 / 4 + 2], 0.0f);
+}
+
+TEST_P(RowKernelTest, RmsNormQuantizeIsRmsNormThenQuantize) {
+  auto norm = get<RmsNormFunction>(RowKernel::RmsNorm);
+  for (int64_t group : {32, 64})
+    for (int64_t columns : kColumns)
+      for (int64_t rows : {1, 2, 7}) {
+        auto function =
+            get<RmsNormQuantizeFunction>(RowKernel::RmsNormQuantize, group);
+        Rows x(rows, columns);
+        std::vector<float> gamma = randomFloats(columns, 13);
+        Buffer normalized = runRmsNorm(norm, x, gamma);
+        QuantizedRow format{columns, group};
+        Buffer records =
+            runThreads(rows * format.bytes(),
+                       [&](Buffer &out, int64_t thread, int64_t threads) {
+                         function(x.bytes.data(), x.stride, gamma.data(),
+                                  out.data(), format.bytes(), rows, columns,
+                                  kEpsilon, thread, threads);
+                       });
+        for (int64_t row = 0; row < rows; ++row)
+          expectRecord(records.data<uint8_t>() + row * format.bytes(),
+                       normalized.data() + row * padded16(columns), format);
+      }
+}
+
+TEST_P(RowKernelTest, Embedding) {
+  constexpr int64_t vocabulary = 41;
+  const std::vector<int64_t> tokens = {40, 0, 15, 16, 16, 31, 7};
+  for (PackedLayout layout :
+       {PackedLayout::F32, PackedLayout::Int8, PackedLayout::Int8Bitmask})
+    for (int64_t columns : kColumns) {
+      auto function = get<EmbeddingFunction>(RowKernel::Embedding, 0, layout);
+      std::vector<int8_t> codes = randomCodes(vocabulary * columns, 0.5, 14);
+      std::vector<float> scales = randomFloats(vocabulary, 15);
+      std::vector<float> values(vocabulary * columns);
+      for (size_t i = 0; i < values.size(); ++i)
+        values[i] = codes[i] * scales[i / columns];
+      Buffer packed(layout == PackedLayout::Int8Bitmask
+                        ? bitmaskPackedBytes(codes, vocabulary, columns)
+                        : densePackedBytes(layout, vocabulary, columns));
+      if (layout == PackedLayout::F32)
+        packF32(values, vocabulary, columns, packed.array());
+      else if (layout == PackedLayout::Int8)
+        packInt8(codes, scales, vocabulary, columns, packed.array());
+      else
+        packInt8Bitmask(codes, scales, vocabulary, columns, packed.array());
+      int64_t stride = padded16(columns), rows = tokens.size();
+      Buffer y = runThreads(rows * stride * 4,
+                            [&](Buffer &out, int64_t thread, int64_t threads) {
+                              function(tokens.data(), packed.data(), out.data(),
+                                       stride, rows, columns, thread, threads);
+                            });
+      for (int64_t row = 0; row < rows; ++row)
+        for (int64_t k = 0; k < columns; ++k)
+          ASSERT_EQ(y.data()[row * stride + k],
+                    values[tokens[row] * columns + k]);
+    }
+}
+
+TEST_P(RowKernelTest, GatherRows) {
+  auto function = get<GatherRowsFunction>(RowKernel::GatherRows);
+  const std::vector<uint32_t> index = {0, 3, 4, 8};
+  for (int64_t columns : kColumns) {
+    Rows x(9, columns);
+    int64_t stride = padded16(columns), rows = index.size();
+    Buffer y = runThreads(
+        rows * stride * 4, [&](Buffer &out, int64_t thread, int64_t threads) {
+          function(x.bytes.data(), x.stride, index.data(), out.data(), stride,
+                   rows, columns, thread, threads);
+        });
+    for (int64_t row = 0; row < rows; ++row)
+      for (int64_t k = 0; k < columns; ++k)
+        ASSERT_EQ(y.data()[row * stride + k], x.row(index[row])[k]);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Kernels, RowKernelTest,
+                         testing::Values(Isa::Avx512Vnni, Isa::Avx2),
+                         [](const testing::TestParamInfo<Isa> &info) {
+                           return stringify(info.param).str();
+                         });
+
+} // namespace
