@@ -189,6 +189,35 @@ LogicalResult BufferOp::verify() {
   return success();
 }
 
+MemRefType ColumnsOp::viewType(MemRefType buffer, int64_t first,
+                               int64_t columns) {
+  auto layout = StridedLayoutAttr::get(buffer.getContext(), first,
+                                       {buffer.getDimSize(1), 1});
+  return MemRefType::get({ShapedType::kDynamic, columns},
+                         buffer.getElementType(), layout);
+}
+
+int64_t ColumnsOp::getFirstColumn() {
+  auto type = cast<MemRefType>(getType());
+  return cast<StridedLayoutAttr>(type.getLayout()).getOffset();
+}
+
+LogicalResult ColumnsOp::verify() {
+  auto buffer = cast<MemRefType>(getBuffer().getType());
+  auto view = cast<MemRefType>(getType());
+  int64_t columns = view.getDimSize(1);
+  auto layout = dyn_cast<StridedLayoutAttr>(view.getLayout());
+  if (!layout || view != viewType(buffer, layout.getOffset(), columns))
+    return emitOpError("result must be strided by the rows of ")
+           << buffer << ", got " << view;
+  int64_t first = getFirstColumn();
+  if (first < 0 || first % 16 || columns <= 0 || columns % 16 ||
+      first + columns > buffer.getDimSize(1))
+    return emitOpError("columns must be multiples of 16 within ")
+           << buffer << ", got " << columns << " from " << first << " on";
+  return success();
+}
+
 //===----------------------------------------------------------------------===//
 // Products
 //===----------------------------------------------------------------------===//

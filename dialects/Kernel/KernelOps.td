@@ -114,6 +114,29 @@ def Kernel_BufferOp : Kernel_Op<"buffer", [Pure]> {
   }];
 }
 
+def Kernel_ColumnsOp : Kernel_Op<"columns", [Pure]> {
+  let summary = "consecutive columns of a buffer";
+  let description = [{
+    ```mlir
+    %k = kernel.columns %qkv : memref<?x128xf32> -> memref<?x32xf32, strided<[128, 1], offset: 64>>
+    ```
+    A view, where products that could not become one write parts of the same rows.
+
+    Constraints: K6 the result is strided by the rows of the buffer; K7 first column and number of columns are multiples of 16 and lie within
+    the buffer.
+  }];
+  let arguments = (ins Kernel_Floats:$buffer);
+  let results = (outs Kernel_Floats:$result);
+  let assemblyFormat = "$buffer attr-dict `:` type($buffer) `->` type($result)";
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    /// First column of the view.
+    int64_t getFirstColumn();
+    /// The view of `columns` columns from `first` on.
+    static ::mlir::MemRefType viewType(::mlir::MemRefType buffer, int64_t first, int64_t columns);
+  }];
+}
+
 def Kernel_LogitsOp : Kernel_Op<"logits", [Pure]> {
   let summary = "the caller's logits";
   let description = [{ `[logit_rows, vocabulary]`, outside of the arena. }];

@@ -219,6 +219,11 @@ LogicalResult SplitOp::verify() {
     return emitOpError("parts add up to ")
            << sum << " columns, but the input has "
            << lastDimension(getInput());
+  if (getInterleaved() &&
+      (getParts().size() != 2 ||
+       getParts()[0].getType() != getParts()[1].getType() || sum % 32))
+    return emitOpError("interleaved needs two equal parts of a multiple of 16 "
+                       "columns");
   return success();
 }
 

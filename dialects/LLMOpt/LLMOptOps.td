@@ -172,11 +172,14 @@ def LLMOpt_SplitOp : LLMOpt_PureOp<"split"> {
   let description = [{
     `%q, %k, %v = llmopt.split %qkv : tensor<?x960xf32> -> tensor<?x576xf32>, tensor<?x192xf32>, tensor<?x192xf32>`
 
-    Constraints: S1 the parts' last dimensions add up to the input's; S2 the leading dimensions agree.
+    With `interleaved` the two parts alternate in panels of 16 columns, as the rows of an interleaved `llmopt.concat_weights` do.
+
+    Constraints: S1 the parts' last dimensions add up to the input's; S2 the leading dimensions agree; S3 `interleaved` has two equal parts of a multiple
+    of 16 columns.
   }];
-  let arguments = (ins LLMOpt_Activations:$input);
+  let arguments = (ins LLMOpt_Activations:$input, UnitAttr:$interleaved);
   let results = (outs Variadic<LLMOpt_Activations>:$parts);
-  let assemblyFormat = "$input attr-dict `:` type($input) `->` type($parts)";
+  let assemblyFormat = "(`interleaved` $interleaved^)? $input attr-dict `:` type($input) `->` type($parts)";
   let hasVerifier = 1;
 }
 
