@@ -1,8 +1,9 @@
-//===- Passes.h - Passes from llmopt to kernel, and kernel expansion - -*- C++ -*-===//
+//===- Passes.h - Passes from llmopt to kernel, and kernel expansion - -*- C++
+//-*-===//
 //
-// Part of the llmopt project, under the Apache License v2.0 with LLVM Exceptions.
-// See LICENSE for licence information.
-// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Part of the llmopt project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for licence information. SPDX-License-Identifier:
+// Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 

@@ -11,4 +11,119 @@
 
 include "mlir/Pass/PassBase.td"
 
+//===----------------------------------------------------------------------===//
+// llmopt-select
+//===----------------------------------------------------------------------===//
+
+def FormSession : Pass<"llmopt-form-session", "::mlir::ModuleOp"> {
+  let summary = "turn the functional entry of a decoder into a stateful one over rows";
+  let description = [{
+    `@main` has the ONNX signature; `@forward` sees all tokens of a call, one after the other, and the KV cache:
+
+    ```mlir
+    func.func @main(%ids: tensor<?x?xi64> {llmopt.role = #llmopt.role<tokens>}, %mask: ..., %positions: ..., %pk: ..., %pv: ...)
+      %x = llmopt.embedding %ids, %table : (tensor<?x?xi64>, tensor<64x32xf32>) -> tensor<?x?x32xf32>
+      %r = llmopt.rope %q at %positions, ...
+      %o, %nk, %nv = llmopt.attention %r, %k, %v past(%pk, %pv) mask(%mask) right ...
+    ==>
+    func.func @forward(%tokens: tensor<?xi64>, %positions: tensor<?xi32>) -> tensor<?x64xf32>
+      %x = llmopt.embedding %tokens, %table : (tensor<?xi64>, tensor<64x32xf32>) -> tensor<?x32xf32>
+      %r = llmopt.rope %q at %positions, ...
+      %o = llmopt.cached_attention %r, %k, %v layer 0 ...
+    ```
+    `@main` is erased; its signature is kept in the module attribute `llmopt.decoder`. Refuses graphs in which anything but
+    attention depends on the mask or past keys, anything but the rotary embedding depends on positions, or an operation has no
+    meaning over rows.
+  }];
+  let dependentDialects = ["::llmopt::LLMOptDialect", "::mlir::func::FuncDialect"];
+}
+
+def FuseLinears : Pass<"llmopt-fuse-linears", "::mlir::func::FuncOp"> {
+  let summary = "make one product of those that share their activations";
+  let description = [{
+    ```mlir
+    %q = llmopt.linear %x, %wq    %k = llmopt.linear %x, %wk    %v = llmopt.linear %x, %wv
+    llmopt.cached_attention (rope %q), (rope %k), %v
+    ==>
+    %w = llmopt.concat_weights %wq, %wk, %wv
+    %y = llmopt.linear %x, %w
+    %q, %k, %v = llmopt.split %y
+
+    %g = llmopt.linear %x, %wg    %u = llmopt.linear %x, %wu    llmopt.glu silu %g, %u
+    ==>
+    %w = llmopt.concat_weights interleaved %wg, %wu
+    %y = llmopt.linear %x, %w
+    %g, %u = llmopt.split interleaved %y
+    ```
+    Encoded weights of one encoding with different layouts get the layout of the larger part first. Products with different encodings or
+    activation groups, and weights whose rows are no multiple of 16, stay separate.
+  }];
+  let dependentDialects = ["::llmopt::LLMOptDialect"];
+}
+
+//===----------------------------------------------------------------------===//
+// llmopt-bufferize
+//===----------------------------------------------------------------------===//
+
+def ToKernel : Pass<"llmopt-to-kernel", "::mlir::ModuleOp"> {
+  let summary = "turn @forward on tensors into kernel operations on buffers";
+  let description = [{
+    ```mlir
+    %n = llmopt.rms_norm %h, %gamma
+    %d = llmopt.linear %n, %w activations(64)
+    %r = arith.addf %h, %d
+    ==>
+    kernel.rms_norm %h, %gamma -> %records group 64
+    kernel.linear add %records, %w -> %h group 64
+    ```
+    Every weight becomes a `kernel.weight_data` with its place in the library. A sum with a product is added into the buffer of the
+    other term, which nothing else may read afterwards. Rows whose logits are wanted are gathered before the last normalisation, and everything
+    after it covers only these.
+  }];
+  let dependentDialects = ["::llmopt::kernel::KernelDialect", "::mlir::func::FuncDialect"];
+}
+
+def PlanMemory : Pass<"kernel-plan-memory", "::mlir::func::FuncOp"> {
+  let summary = "give every buffer its place in the arena";
+  let description = [{
+    ```mlir
+    %a = kernel.buffer "a" tokens : memref<?x64xf32>
+    ==>
+    %a = kernel.buffer "a" tokens at 0 : memref<?x64xf32>
+    ```
+    Buffers whose lifetimes do not overlap share bytes. Larger buffers are placed first, each at the lowest offset that is free
+    during its lifetime. The function gets `kernel.arena_bytes_per_row`.
+  }];
+  let dependentDialects = ["::llmopt::kernel::KernelDialect"];
+}
+
+def InsertBarriers : Pass<"kernel-insert-barriers", "::mlir::func::FuncOp"> {
+  let summary = "separate operations that touch the same bytes";
+  let description = [{
+    ```mlir
+    kernel.embedding %table -> %h
+    kernel.rms_norm %h, %gamma -> %n
+    ==>
+    kernel.embedding %table -> %h
+    kernel.barrier
+    kernel.rms_norm %h, %gamma -> %n
+    ```
+    Reads and writes of arena bytes, of the KV cache and of the logits conflict as usual. Every barrier stands as late as
+    possible, which gives the fewest of them in straight-line code.
+  }];
+  let dependentDialects = ["::llmopt::kernel::KernelDialect"];
+}
+
+def VerifyBarriers : Pass<"kernel-verify-barriers", "::mlir::func::FuncOp"> {
+  let summary = "check that a barrier separates every conflicting pair of operations";
+  let description = [{
+    Compares all pairs, independently of how barriers were placed:
+
+    ```mlir
+    kernel.embedding %table -> %h
+    kernel.rms_norm %h, %gamma -> %n   // error: no barrier separates it from 'kernel.embedding'
+    ```
+  }];
+}
+
 #endif // LLMOPT_PASSES_LOWERING_PASSES_TD

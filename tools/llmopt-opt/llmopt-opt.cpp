@@ -17,6 +17,7 @@
 #include "passes/Import/Passes.h"
 #include "passes/Import/Pipelines.h"
 #include "passes/Lowering/Passes.h"
+#include "passes/Lowering/Pipelines.h"
 #include "passes/Quantization/Passes.h"
 #include "passes/Sparsity/Passes.h"
 #include "passes/Sparsity/Pipelines.h"
@@ -43,6 +44,7 @@ int main(int argc, char **argv) {
   llmopt::registerSparsityPipelines();
   llmopt::registerLLMOptQuantizationPasses();
   llmopt::registerLLMOptLoweringPasses();
+  llmopt::registerLoweringPipelines();
   return mlir::asMainReturnCode(
       mlir::MlirOptMain(argc, argv, "llmopt pass driver\n", registry));
 }

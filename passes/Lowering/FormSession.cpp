@@ -1,0 +1,216 @@
+//===- FormSession.cpp - From the functional to the stateful entry -*- C++
+//-*-===//
+//
+// Part of the llmopt project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for licence information. SPDX-License-Identifier:
+// Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// [batch, sequence, features] becomes [rows, features]: all operations but
+// attention treat rows independently of each other, so that only attention has
+// to know which rows belong together.
+//
+//===----------------------------------------------------------------------===//
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/IR/IRMapping.h"
+#include "passes/Lowering/Passes.h"
+#include "passes/Lowering/SessionSignature.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+namespace llmopt {
+#define GEN_PASS_DEF_FORMSESSION
+#include "passes/Lowering/Passes.h.inc"
+} // namespace llmopt
+
+using namespace llmopt;
+using namespace mlir;
+
+namespace {
+
+/// Rebuilds the body of @main over rows in @forward.
+class RowRewriter {
+public:
+  explicit RowRewriter(SessionSignature &signature)
+      : signature(signature), builder(signature.main) {}
+
+  LogicalResult run();
+
+private:
+  LogicalResult rewrite(Operation &op);
+  LogicalResult rewriteAttention(AttentionOp op);
+  LogicalResult rewriteRowPositions(RowPositionsOp op);
+  LogicalResult cloneOverRows(Operation &op);
+  LogicalResult checkOperand(OpOperand &operand);
+
+  SessionSignature &signature;
+  OpBuilder builder;
+  IRMapping mapping;
+  Value positions;
+};
+
+struct FormSession : llmopt::impl::FormSessionBase<FormSession> {
+  void runOnOperation() override;
+};
+
+} // namespace
+
+/// [batch, sequence, ...] as [rows, ...]; null where there is no batch and
+/// sequence.
+static RankedTensorType overRows(Type type) {
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  if (!tensor)
+    return {};
+  bool activations = tensor.getElementType().isF32() && tensor.getRank() == 3;
+  if (!activations)
+    return {};
+  return RankedTensorType::get({ShapedType::kDynamic, tensor.getShape().back()},
+                               tensor.getElementType());
+}
+
+/// True for operations that compute every row from the same row of their
+/// operands.
+static bool isRowwise(Operation &op) {
+  if (isa<EmbeddingOp, LinearOp, RMSNormOp, GluOp, SplitOp, RopeOp>(op))
+    return true;
+  return op.hasTrait<OpTrait::Elementwise>() &&
+         llvm::all_of(op.getOperandTypes(), [](Type type) {
+           return static_cast<bool>(overRows(type));
+         });
+}
+
+//===----------------------------------------------------------------------===//
+// Operations
+//===----------------------------------------------------------------------===//
+
+/// Checks that an operand still exists when masks, positions and past are
+/// state, and that tokens and positions go only where rows know them.
+LogicalResult RowRewriter::checkOperand(OpOperand &operand) {
+  Operation *op = operand.getOwner();
+  Value value = operand.get();
+  bool positional =
+      value == signature.positions || value.getDefiningOp<RowPositionsOp>();
+  auto rope = dyn_cast<RopeOp>(op);
+  if (rope && &operand == &rope.getPositionsMutable())
+    return positional ? success()
+                      : op->emitOpError("positions must be the positions input "
+                                        "or llmopt.row_positions");
+  if (isa<EmbeddingOp>(op) && operand.getOperandNumber() == 0)
+    return value == signature.tokens
+               ? success()
+               : op->emitOpError("ids must be the tokens of the model");
+  if (mapping.contains(value) && !positional && value != signature.tokens)
+    return success();
+  if (auto argument = dyn_cast<BlockArgument>(value))
+    return op->emitOpError("depends on input '")
+           << SessionSignature::argumentName(signature.main,
+                                             argument.getArgNumber())
+           << "', which becomes state of the session";
+  return op->emitOpError("depends on ")
+         << value.getDefiningOp()->getName()
+         << ", which becomes state of the session";
+}
+
+LogicalResult RowRewriter::cloneOverRows(Operation &op) {
+  for (OpOperand &operand : op.getOpOperands())
+    if (failed(checkOperand(operand)))
+      return failure();
+  Operation *clone = builder.clone(op, mapping);
+  for (OpResult result : clone->getResults())
+    if (RankedTensorType type = overRows(result.getType()))
+      result.setType(type);
+  return success();
+}
+
+LogicalResult RowRewriter::rewriteAttention(AttentionOp op) {
+  for (OpOperand *operand :
+       {&op.getQueryMutable(), &op.getKeyMutable(), &op.getValueMutable()})
+    if (failed(checkOperand(*operand)))
+      return failure();
+  auto cached = CachedAttentionOp::create(
+      builder, op.getLoc(), overRows(op.getResult().getType()),
+      mapping.lookup(op.getQuery()), mapping.lookup(op.getKey()),
+      mapping.lookup(op.getValue()), signature.layers[op], op.getHeads(),
+      op.getKvHeads(), op.getHeadDim(), op.getScale());
+  mapping.map(op.getResult(), cached.getResult());
+  return success();
+}
+
+LogicalResult RowRewriter::rewriteRowPositions(RowPositionsOp op) {
+  if (op.getIds() != signature.tokens || op.getMask() != signature.mask)
+    return op.emitOpError("must take the tokens and the mask of the model");
+  mapping.map(op.getResult(), positions);
+  return success();
+}
+
+LogicalResult RowRewriter::rewrite(Operation &op) {
+  if (auto attention = dyn_cast<AttentionOp>(op))
+    return rewriteAttention(attention);
+  if (auto rowPositions = dyn_cast<RowPositionsOp>(op))
+    return rewriteRowPositions(rowPositions);
+  if (isRowwise(op))
+    return cloneOverRows(op);
+  if (!isa<WeightOp, EncodedWeightOp, ConcatWeightsOp>(op))
+    return op.emitOpError("has no meaning over rows of several sequences");
+  builder.clone(op, mapping);
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// The function
+//===----------------------------------------------------------------------===//
+
+/// Erases what no output depends on, such as the rest of a mask's computation.
+static void eraseDeadOperations(func::FuncOp main) {
+  for (Operation &op :
+       llvm::make_early_inc_range(llvm::reverse(main.getBody().front())))
+    if (isOpTriviallyDead(&op))
+      op.erase();
+}
+
+LogicalResult RowRewriter::run() {
+  func::FuncOp main = signature.main;
+  MLIRContext *context = main.getContext();
+  auto rows = [&](Type type) {
+    return RankedTensorType::get({ShapedType::kDynamic}, type);
+  };
+  RankedTensorType logitsType = overRows(signature.logits.getType());
+  if (!logitsType)
+    return main.emitError("logits must be f32 [batch, sequence, vocabulary]");
+  auto type = FunctionType::get(
+      context, {rows(builder.getI64Type()), rows(builder.getI32Type())},
+      {logitsType});
+  auto forward = func::FuncOp::create(builder, main.getLoc(), "forward", type);
+  Block *body = forward.addEntryBlock();
+  positions = body->getArgument(1);
+  mapping.map(signature.tokens, body->getArgument(0));
+  if (signature.positions)
+    mapping.map(signature.positions, positions);
+
+  builder.setInsertionPointToStart(body);
+  for (Operation &op : main.getBody().front().without_terminator())
+    if (failed(rewrite(op)))
+      return failure();
+  Value logits = mapping.lookupOrNull(signature.logits);
+  if (!logits || logits.getType() != logitsType)
+    return main.emitError("logits must be computed by the model");
+  func::ReturnOp::create(
+      builder, main.getBody().front().getTerminator()->getLoc(), logits);
+  return success();
+}
+
+void FormSession::runOnOperation() {
+  ModuleOp module = getOperation();
+  auto main = module.lookupSymbol<func::FuncOp>("main");
+  if (!main || main.isExternal()) {
+    module.emitError("there is no function @main to form a session from");
+    return signalPassFailure();
+  }
+  eraseDeadOperations(main);
+  FailureOr<SessionSignature> signature = SessionSignature::analyze(main);
+  if (failed(signature) || failed(RowRewriter(*signature).run()))
+    return signalPassFailure();
+  module->setAttr(kDecoderAttrName, signature->decoder);
+  main.erase();
+}

@@ -1,0 +1,191 @@
+//===- KernelPlacement.cpp - Which kernel computes what ---------*- C++ -*-===//
+//
+// Part of the llmopt project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for licence information. SPDX-License-Identifier:
+// Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "passes/Lowering/KernelPlacement.h"
+
+using namespace llmopt;
+using namespace mlir;
+
+namespace {
+
+class Placer {
+public:
+  explicit Placer(func::FuncOp forward) : forward(forward) {}
+  FailureOr<KernelPlacement> run();
+
+private:
+  LogicalResult placeHead();
+  LogicalResult placeAttention(CachedAttentionOp op);
+  LogicalResult placeColumns(CachedAttentionOp op, ArrayRef<Value> parts);
+  void placeGlu(GluOp op);
+  void placeSum(arith::AddFOp op);
+
+  func::FuncOp forward;
+  KernelPlacement placement;
+};
+
+} // namespace
+
+static int64_t columnsOf(Value value) {
+  return cast<RankedTensorType>(value.getType()).getShape().back();
+}
+
+//===----------------------------------------------------------------------===//
+// Head
+//===----------------------------------------------------------------------===//
+
+/// The head and the norm before it go to the end: they cover fewer rows than
+/// the rest.
+LogicalResult Placer::placeHead() {
+  Operation *terminator = forward.getBody().front().getTerminator();
+  Value logits = terminator->getOperand(0);
+  auto head = logits.getDefiningOp<LinearOp>();
+  if (!head || !head->hasOneUse())
+    return forward.emitError(
+        "logits must be the result of a product that nothing else reads");
+  int64_t vocabulary = columnsOf(logits);
+  if (vocabulary % 16)
+    return head.emitOpError("has no kernel form: the vocabulary must be a "
+                            "multiple of 16, got ")
+           << vocabulary;
+  placement.head = head;
+  auto norm = head.getInput().getDefiningOp<RMSNormOp>();
+  if (norm && norm->hasOneUse()) {
+    placement.finalNorm = norm;
+    norm->moveBefore(terminator);
+  }
+  head->moveBefore(terminator);
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Attention
+//===----------------------------------------------------------------------===//
+
+/// The product behind every part of [q | k | v], each with its place in the
+/// row.
+LogicalResult Placer::placeColumns(CachedAttentionOp op,
+                                   ArrayRef<Value> parts) {
+  int64_t first = 0;
+  for (Value part : parts) {
+    auto linear = part.getDefiningOp<LinearOp>();
+    if (!linear || !linear->hasOneUse())
+      return op.emitOpError(
+          "has no kernel form: query, key and value must be three products "
+          "or the split of one, used by nothing else");
+    if (columnsOf(part) % 16)
+      return linear.emitOpError("has no kernel form: columns of a separate "
+                                "query, key or value must be a multiple of 16, "
+                                "got ")
+             << columnsOf(part);
+    placement.columns[linear] = {op, first};
+    first += columnsOf(part);
+  }
+  return success();
+}
+
+LogicalResult Placer::placeAttention(CachedAttentionOp op) {
+  auto query = op.getQuery().getDefiningOp<RopeOp>();
+  auto key = op.getKey().getDefiningOp<RopeOp>();
+  if (!query || !key || !query->hasOneUse() || !key->hasOneUse() ||
+      query.getTable() != key.getTable())
+    return op.emitOpError("has no kernel form: query and key must be rotated "
+                          "with one table, for this attention only");
+  placement.covered.insert(query);
+  placement.covered.insert(key);
+  Value parts[] = {query.getInput(), key.getInput(), op.getValue()};
+  auto split = parts[0].getDefiningOp<SplitOp>();
+  if (!split) {
+    placement.attentions[op] = {Value(), query};
+    return placeColumns(op, parts);
+  }
+  bool whole = !split.getInterleaved() &&
+               llvm::equal(split.getParts(), ArrayRef<Value>(parts)) &&
+               llvm::all_of(parts, [](Value v) { return v.hasOneUse(); }) &&
+               split.getInput().hasOneUse() &&
+               split.getInput().getDefiningOp<LinearOp>();
+  if (!whole)
+    return op.emitOpError("has no kernel form: query, key and value must be "
+                          "the parts of one product, used by nothing else");
+  placement.covered.insert(split);
+  placement.attentions[op] = {split.getInput(), query};
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Epilogues
+//===----------------------------------------------------------------------===//
+
+void Placer::placeGlu(GluOp op) {
+  auto split = op.getGate().getDefiningOp<SplitOp>();
+  if (!split || !split.getInterleaved() || op.getUp() != split.getParts()[1] ||
+      op.getGate() != split.getParts()[0] || !op.getGate().hasOneUse() ||
+      !op.getUp().hasOneUse())
+    return;
+  auto linear = split.getInput().getDefiningOp<LinearOp>();
+  if (!linear || !linear->hasOneUse())
+    return;
+  placement.gated[linear] = op;
+  placement.covered.insert(split);
+  placement.covered.insert(op);
+}
+
+/// Reads of `value` other than by `sum` come first, so that `sum` may overwrite
+/// it.
+static bool isLastReader(arith::AddFOp sum, Value value) {
+  return llvm::all_of(value.getUsers(), [&](Operation *user) {
+    return user == sum || user->isBeforeInBlock(sum);
+  });
+}
+
+/// A product that only a sum reads, or null.
+static LinearOp productOf(Value term) {
+  auto linear = term.getDefiningOp<LinearOp>();
+  return linear && linear->hasOneUse() ? linear : LinearOp();
+}
+
+void Placer::placeSum(arith::AddFOp op) {
+  std::pair<Value, Value> orders[] = {{op.getRhs(), op.getLhs()},
+                                      {op.getLhs(), op.getRhs()}};
+  for (auto [product, residual] : orders) {
+    LinearOp linear = productOf(product);
+    if (!linear || !isLastReader(op, residual))
+      continue;
+    placement.added[op] = linear;
+    placement.covered.insert(linear);
+    return;
+  }
+}
+
+FailureOr<KernelPlacement> Placer::run() {
+  if (!forward.getBody().hasOneBlock() || forward.getNumResults() != 1)
+    return forward.emitError("must have one block and return the logits");
+  if (failed(placeHead()))
+    return failure();
+  auto sums = forward.getOps<arith::AddFOp>();
+  for (arith::AddFOp sum : llvm::make_early_inc_range(sums))
+    for (Value term : sum.getOperands())
+      if (LinearOp product = productOf(term))
+        product->moveBefore(sum);
+  // The order of reads and writes is final from here on.
+  for (Operation &op : forward.getBody().front()) {
+    if (auto attention = dyn_cast<CachedAttentionOp>(op)) {
+      if (failed(placeAttention(attention)))
+        return failure();
+    } else if (auto glu = dyn_cast<GluOp>(op)) {
+      placeGlu(glu);
+    } else if (auto sum = dyn_cast<arith::AddFOp>(op)) {
+      placeSum(sum);
+    }
+  }
+  return placement;
+}
+
+FailureOr<KernelPlacement> KernelPlacement::analyze(func::FuncOp forward) {
+  return Placer(forward).run();
+}

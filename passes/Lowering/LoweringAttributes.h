@@ -1,0 +1,27 @@
+//===- LoweringAttributes.h - What lowering tells code generation -*- C++
+//-*-===//
+//
+// Part of the llmopt project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for licence information. SPDX-License-Identifier:
+// Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef LLMOPT_PASSES_LOWERING_LOWERINGATTRIBUTES_H
+#define LLMOPT_PASSES_LOWERING_LOWERINGATTRIBUTES_H
+
+#include "llvm/ADT/StringRef.h"
+
+namespace llmopt {
+
+/// Attribute of @forward, i64: `arena_bytes_per_row` of the model ABI's
+/// variant.
+inline constexpr llvm::StringLiteral kArenaBytesPerRowAttrName =
+    "kernel.arena_bytes_per_row";
+/// Attribute of @forward, i64: `scratch_bytes` of the model ABI's variant.
+inline constexpr llvm::StringLiteral kScratchBytesAttrName =
+    "kernel.scratch_bytes";
+
+} // namespace llmopt
+
+#endif // LLMOPT_PASSES_LOWERING_LOWERINGATTRIBUTES_H

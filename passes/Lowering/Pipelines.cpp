@@ -1,0 +1,41 @@
+//===- Pipelines.cpp - The stages select, bufferize and expand --*- C++ -*-===//
+//
+// Part of the llmopt project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for licence information. SPDX-License-Identifier:
+// Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "passes/Lowering/Pipelines.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Pass/PassRegistry.h"
+#include "mlir/Transforms/Passes.h"
+#include "passes/Lowering/Passes.h"
+
+using namespace llmopt;
+using namespace mlir;
+
+void llmopt::populateSelectPipeline(OpPassManager &manager) {
+  manager.addPass(createFormSession());
+  // Equal weights, such as a tied embedding and head, become one.
+  manager.addPass(createCSEPass());
+  manager.addNestedPass<func::FuncOp>(createFuseLinears());
+}
+
+void llmopt::populateBufferizePipeline(OpPassManager &manager) {
+  manager.addPass(createToKernel());
+  manager.addNestedPass<func::FuncOp>(createPlanMemory());
+  manager.addNestedPass<func::FuncOp>(createInsertBarriers());
+  manager.addNestedPass<func::FuncOp>(createVerifyBarriers());
+}
+
+void llmopt::registerLoweringPipelines() {
+  PassPipelineRegistration<>("llmopt-select",
+                             "turn the functional entry of a decoder into a "
+                             "stateful one, fuse products",
+                             populateSelectPipeline);
+  PassPipelineRegistration<>(
+      "llmopt-bufferize",
+      "turn the stateful entry into kernel operations on planned buffers",
+      populateBufferizePipeline);
+}
