@@ -1,5 +1,5 @@
 //===- InstallTest.cpp - A program outside of the tree uses the installed
-//package -*- C++ -*-===//
+// package -*- C++ -*-===//
 //
 // Part of the llmopt project, under the Apache License v2.0 with LLVM
 // Exceptions. See LICENSE for licence information. SPDX-License-Identifier:

@@ -14,6 +14,9 @@
 #include <iterator>
 #include <unistd.h>
 
+/// The tests start threads in forked children, on purpose.
+extern "C" const char *__tsan_default_options() { return "die_after_fork=0"; }
+
 namespace fake {
 
 std::string readObject(const std::string &name) {

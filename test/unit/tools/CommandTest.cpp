@@ -1,0 +1,215 @@
+//===- CommandTest.cpp - The programs llmopt-run, -bench, -eval and -inspect -*-
+// C++ -*-===//
+//
+// Part of the llmopt project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for licence information. SPDX-License-Identifier:
+// Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "test/unit/runtime/TestModel.h"
+
+#include "llvm/Support/JSON.h"
+
+#include <algorithm>
+#include <cmath>
+#include <fstream>
+#include <unistd.h>
+
+using namespace fake;
+
+namespace {
+
+struct Outcome {
+  int code;
+  std::string text; ///< standard output, then error
+};
+
+class CommandTest : public testing::Test {
+protected:
+  CommandTest() : model(makeLibrary(readObject("fake_left"))) {}
+
+  /// Runs a tool; "MODEL" in its arguments is the library file.
+  Outcome run(std::string command) const {
+    for (size_t at; (at = command.find("MODEL")) != std::string::npos;)
+      command.replace(at, 5, model.path());
+    FILE *pipe = popen((TOOL_FOLDER "/" + command + " 2>&1").c_str(), "r");
+    Outcome outcome = {0, ""};
+    char buffer[4096];
+    while (const size_t count = fread(buffer, 1, sizeof(buffer), pipe))
+      outcome.text.append(buffer, count);
+    outcome.code = WEXITSTATUS(pclose(pipe));
+    return outcome;
+  }
+
+  void expectFailure(const std::string &command, int code,
+                     const std::string &text) {
+    const Outcome outcome = run(command);
+    EXPECT_EQ(outcome.code, code) << outcome.text;
+    EXPECT_NE(outcome.text.find(text), std::string::npos) << outcome.text;
+  }
+
+  llvm::json::Object runJSON(const std::string &command) {
+    const Outcome outcome = run(command);
+    EXPECT_EQ(outcome.code, 0) << outcome.text;
+    llvm::Expected<llvm::json::Value> value = llvm::json::parse(outcome.text);
+    if (!value) {
+      ADD_FAILURE() << llvm::toString(value.takeError()) << outcome.text;
+      return {};
+    }
+    return *value->getAsObject();
+  }
+
+  TemporaryFile model;
+};
+
+std::string greedy(std::vector<int32_t> tokens, int count) {
+  std::string text;
+  for (int i = 0; i < count; ++i) {
+    const std::vector<float> logits = lastRows(expectedLogits(tokens), 1);
+    tokens.push_back(static_cast<int32_t>(
+        std::max_element(logits.begin(), logits.end()) - logits.begin()));
+    text += (i ? " " : "") + std::to_string(tokens.back());
+  }
+  return text + "\n";
+}
+
+TEST_F(CommandTest, RunGeneratesGreedily) {
+  const Outcome outcome = run("llmopt-run MODEL -tokens=3,1,4 -n=6 -threads=2");
+  EXPECT_EQ(outcome.code, 0);
+  EXPECT_EQ(outcome.text, greedy({3, 1, 4}, 6));
+}
+
+TEST_F(CommandTest, RunReadsStandardInputAndStops) {
+  const std::string all = greedy({3, 1, 4}, 12);
+  const std::string stop = all.substr(0, all.find(' '));
+  const TemporaryFile prompt("3 1 4");
+  const std::string command = "llmopt-run MODEL -token-file=- -n=12";
+  const std::string input = std::string(" < ") + prompt.path();
+  EXPECT_EQ(run(command + input).text, all);
+  EXPECT_EQ(run(command + " -stop=99," + stop + input).text, "\n");
+}
+
+TEST_F(CommandTest, RunSamplesWithASeed) {
+  const std::string command =
+      "llmopt-run MODEL -tokens=3 -n=12 -temperature=900 -top-k=20 -seed=";
+  const Outcome first = run(command + "1");
+  EXPECT_EQ(first.code, 0);
+  EXPECT_EQ(first.text, run(command + "1").text);
+  EXPECT_NE(first.text, run(command + "2").text);
+}
+
+TEST_F(CommandTest, RunSaysThatTheContextIsFull) {
+  const Outcome outcome = run("llmopt-run MODEL -tokens=3 -n=500");
+  EXPECT_EQ(outcome.code, 0);
+  EXPECT_NE(outcome.text.find("the context is full"), std::string::npos);
+  EXPECT_EQ(std::count(outcome.text.begin(), outcome.text.end(), ' '),
+            static_cast<ptrdiff_t>(kMaxSequence) - 1 + 4);
+}
+
+TEST_F(CommandTest, WrongUse) {
+  expectFailure("llmopt-run MODEL", 2, "-tokens or -token-file");
+  expectFailure("llmopt-run MODEL -tokens=1 -top-p=2", 2, "-top-p");
+  expectFailure("llmopt-run MODEL -tokens=1,b", 2, "'b' is not a token id");
+  expectFailure("llmopt-run MODEL -tokens=99", 1, "outside of the vocabulary");
+  expectFailure("llmopt-run MODEL -tokens=1 -frobnicate", 2,
+                "Unknown command line");
+  expectFailure("llmopt-run /no/such.so -tokens=1", 4,
+                "cannot open '/no/such.so'");
+  expectFailure("llmopt-run /dev/null -tokens=1", 4, "not a regular file");
+  expectFailure("llmopt-run MODEL -tokens=1 -isa=avx9", 1, "no variant 'avx9'");
+  expectFailure("llmopt-run MODEL -token-file=/no/such", 4, "cannot read");
+  expectFailure("llmopt-bench MODEL -r=0", 2, "-r must be");
+  expectFailure("llmopt-bench MODEL -p=0", 2, "at least 1");
+  expectFailure("llmopt-bench MODEL -p=500", 1, "max_sequence of 400");
+  expectFailure("llmopt-eval MODEL /no/such.npy -window=8", 4, "cannot read");
+  expectFailure("llmopt-eval MODEL", 2, "positional");
+  expectFailure("llmopt-inspect", 2, "positional");
+}
+
+TEST_F(CommandTest, BenchMeasures) {
+  const auto result =
+      runJSON("llmopt-bench MODEL -p=16,64 -n=8 -r=3 -threads=2 -json");
+  const llvm::json::Array &tests = *result.getArray("tests");
+  ASSERT_EQ(tests.size(), 3u);
+  EXPECT_EQ(tests[0].getAsObject()->getString("test"), llvm::StringRef("pp16"));
+  EXPECT_EQ(tests[2].getAsObject()->getString("test"), llvm::StringRef("tg8"));
+  for (const llvm::json::Value &test : tests) {
+    const llvm::json::Object &object = *test.getAsObject();
+    EXPECT_EQ(object.getArray("tokens_per_s")->size(), 3u);
+    EXPECT_GT(*object.getNumber("min"), 0);
+    EXPECT_LE(*object.getNumber("min"), *object.getNumber("median"));
+    EXPECT_LE(*object.getNumber("median"), *object.getNumber("max"));
+  }
+  EXPECT_GT(*result.getInteger("peak_rss_bytes"), 1 << 20);
+  EXPECT_EQ(*result.getInteger("threads"), 2);
+  const Outcome text = run("llmopt-bench MODEL");
+  EXPECT_NE(text.text.find("pp128"), std::string::npos);
+  EXPECT_NE(text.text.find("tg64"), std::string::npos);
+}
+
+/// -log(softmax(logits)[target]) of a sequence, summed over its tokens but the
+/// first.
+double lossOf(const std::vector<int32_t> &tokens) {
+  const std::vector<float> logits = expectedLogits(tokens);
+  double loss = 0;
+  for (size_t t = 0; t + 1 < tokens.size(); ++t) {
+    const float *row = &logits[t * kVocabulary];
+    const double largest = *std::max_element(row, row + kVocabulary);
+    double sum = 0;
+    for (uint32_t i = 0; i < kVocabulary; ++i)
+      sum += std::exp(row[i] - largest);
+    loss += largest + std::log(sum) - row[tokens[t + 1]];
+  }
+  return loss;
+}
+
+TEST_F(CommandTest, EvalMeasuresPerplexityAndAgreement) {
+  // Few tokens of a window: the logits of this model grow quickly.
+  const std::vector<int32_t> tokens = {4, 9, 14, 4, 19, 9};
+  std::string text;
+  for (const int32_t token : tokens)
+    text += std::to_string(token) + " ";
+  const TemporaryFile file(text);
+  const std::string command = std::string("llmopt-eval MODEL ") + file.path() +
+                              " -window=3 -windows=2 -json -reference=MODEL";
+  const auto result = runJSON(command);
+  const double loss = lossOf({4, 9, 14}) + lossOf({4, 19, 9});
+  EXPECT_EQ(*result.getInteger("tokens"), 4);
+  EXPECT_NEAR(*result.getNumber("perplexity") / std::exp(loss / 4), 1, 1e-6);
+  EXPECT_EQ(*result.getNumber("perplexity"),
+            *result.getNumber("reference_perplexity"));
+  EXPECT_NEAR(*result.getNumber("kl_divergence"), 0, 1e-12);
+  EXPECT_EQ(*result.getNumber("top1_agreement"), 1);
+  expectFailure(command + " -windows=3", 2, "");
+  expectFailure(std::string("llmopt-eval MODEL ") + file.path() + " -window=4",
+                2, "6 tokens, 8 windows of 4 need more");
+}
+
+TEST_F(CommandTest, InspectShowsWeightsAndVerifies) {
+  const auto result = runJSON("llmopt-inspect MODEL -json");
+  const llvm::json::Object &weight =
+      *(*result.getArray("weights"))[0].getAsObject();
+  EXPECT_EQ(weight.getString("name"), llvm::StringRef("head"));
+  EXPECT_EQ(*weight.getNumber("bits_per_weight"), 32);
+  EXPECT_EQ(*weight.getInteger("rows"), kVocabulary);
+  EXPECT_EQ(result.getArray("inputs")->size(), 7u);
+  EXPECT_EQ(result.getString("build_id"),
+            llvm::StringRef("01020304000000000000000000000000"));
+  const Outcome text = run("llmopt-inspect MODEL -verify");
+  EXPECT_EQ(text.code, 0);
+  EXPECT_NE(text.text.find("all 1 weights are undamaged"), std::string::npos);
+  EXPECT_NE(text.text.find("input past.0.key: f32[?, 2, ?, 4]"),
+            std::string::npos);
+  expectFailure("llmopt-inspect MODEL -report", 1, "no report");
+}
+
+TEST_F(CommandTest, InspectFindsDamage) {
+  std::string contents = makeLibrary(readObject("fake_left"));
+  contents[contents.size() - sizeof(llmopt_footer) - 3] ^= 1;
+  const TemporaryFile damaged(contents);
+  expectFailure(std::string("llmopt-inspect ") + damaged.path() + " -verify", 1,
+                "weight 'head' is damaged");
+}
+
+} // namespace

@@ -1,0 +1,179 @@
+//===- llmopt-bench.cpp - Measure prefill and decode speed ------*- C++ -*-===//
+//
+// Part of the llmopt project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for licence information. SPDX-License-Identifier:
+// Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "tools/common/ModelFlags.h"
+
+#include "llvm/Support/Format.h"
+#include "llvm/Support/JSON.h"
+#include "llvm/Support/raw_ostream.h"
+
+#include <algorithm>
+#include <chrono>
+#include <random>
+#include <sys/resource.h>
+
+using namespace llvm;
+using namespace llmopt::tools;
+
+namespace {
+
+struct Flags {
+  cl::OptionCategory category{"llmopt-bench options"};
+  ModelFlags model{category};
+  cl::opt<std::string> path{cl::Positional, cl::Required, cl::desc("model.so"),
+                            cl::cat(category)};
+  cl::list<unsigned> prompts{"p", cl::CommaSeparated,
+                             cl::desc("Prompt sizes (default 128)"),
+                             cl::cat(category)};
+  cl::list<unsigned> generations{
+      "n", cl::CommaSeparated,
+      cl::desc("Numbers of generated tokens (default 64)"), cl::cat(category)};
+  cl::opt<unsigned> repetitions{
+      "r", cl::desc("Repetitions of each test (default 5)"), cl::init(5),
+      cl::cat(category)};
+  cl::opt<bool> json{"json", cl::desc("Print JSON"), cl::cat(category)};
+};
+
+/// One line of the result: tokens/s of all repetitions, ascending.
+struct Measurement {
+  std::string test; ///< "pp128" or "tg64"
+  std::vector<double> rates;
+
+  double median() const {
+    const size_t half = rates.size() / 2;
+    return rates.size() % 2 ? rates[half] : (rates[half - 1] + rates[half]) / 2;
+  }
+};
+
+class Benchmark {
+public:
+  Benchmark(llmopt::Session &session, uint32_t vocabulary)
+      : session(session), vocabulary(vocabulary) {}
+
+  /// A prompt of `count` tokens, or `count` single tokens, from an empty
+  /// sequence.
+  llmopt::Result<Measurement> measure(bool prompt, unsigned count,
+                                      unsigned repetitions) {
+    Measurement result{(prompt ? "pp" : "tg") + std::to_string(count), {}};
+    // The first one warms up: pages, caches, clock rate.
+    for (unsigned i = 0; i <= repetitions; ++i) {
+      const std::vector<int32_t> tokens = drawTokens(count);
+      if (llmopt::Status status = session.truncate(0, 0); !status)
+        return status.error();
+      const auto start = std::chrono::steady_clock::now();
+      const size_t stride = prompt ? count : 1;
+      for (size_t first = 0; first < count; first += stride) {
+        auto logits = session.step(0, std::span(tokens).subspan(first, stride));
+        if (!logits)
+          return logits.error();
+      }
+      const std::chrono::duration<double> seconds =
+          std::chrono::steady_clock::now() - start;
+      if (i > 0)
+        result.rates.push_back(count / seconds.count());
+    }
+    std::sort(result.rates.begin(), result.rates.end());
+    return result;
+  }
+
+private:
+  std::vector<int32_t> drawTokens(unsigned count) {
+    std::vector<int32_t> tokens(count);
+    for (int32_t &token : tokens)
+      token = static_cast<int32_t>(random() % vocabulary);
+    return tokens;
+  }
+
+  llmopt::Session &session;
+  uint32_t vocabulary;
+  std::mt19937 random;
+};
+
+} // namespace
+
+static uint64_t peakBytes() {
+  rusage usage;
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<uint64_t>(usage.ru_maxrss) << 10;
+}
+
+static void printText(const llmopt_model_info &info,
+                      const std::vector<Measurement> &results) {
+  outs() << format(
+      "%s: %.1f MiB of weights, %.1f M parameters, %s, %u threads\n", info.name,
+      info.weights_bytes / 1048576.0, info.parameters / 1e6,
+      info.variant_reason, info.threads);
+  outs() << "test         median        min        max  tokens/s\n";
+  for (const Measurement &result : results)
+    outs() << format("%-8s %10.2f %10.2f %10.2f\n", result.test.c_str(),
+                     result.median(), result.rates.front(),
+                     result.rates.back());
+  outs() << format("peak memory %.1f MiB\n", peakBytes() / 1048576.0);
+}
+
+static void printJSON(const llmopt_model_info &info,
+                      const std::vector<Measurement> &results) {
+  json::Array tests;
+  for (const Measurement &result : results)
+    tests.push_back(json::Object{{"test", result.test},
+                                 {"median", result.median()},
+                                 {"min", result.rates.front()},
+                                 {"max", result.rates.back()},
+                                 {"tokens_per_s", json::Array(result.rates)}});
+  outs() << json::Value(json::Object{{"model", info.name},
+                                     {"isa", info.isa},
+                                     {"cpu", info.cpu},
+                                     {"threads", info.threads},
+                                     {"weights_bytes", info.weights_bytes},
+                                     {"parameters", info.parameters},
+                                     {"tests", std::move(tests)},
+                                     {"peak_rss_bytes", peakBytes()}})
+         << '\n';
+}
+
+static int checkFlags(Flags &flags) {
+  if (flags.prompts.empty() && flags.generations.empty()) {
+    flags.prompts.push_back(128);
+    flags.generations.push_back(64);
+  }
+  for (const std::vector<unsigned> *sizes :
+       {&flags.prompts, &flags.generations})
+    for (const unsigned size : *sizes)
+      if (size == 0)
+        return complain("sizes of -p and -n must be at least 1", kUsage);
+  return flags.repetitions ? kDone : complain("-r must be at least 1", kUsage);
+}
+
+int main(int argc, char **argv) {
+  Flags flags;
+  if (const int code =
+          parseFlags(argc, argv, flags.category,
+                     "Measures prefill (pp) and decode (tg) speed\n"))
+    return code;
+  if (const int code = checkFlags(flags))
+    return code;
+  llmopt::Result<llmopt::Model> model = flags.model.open(flags.path);
+  if (!model)
+    return complain(model.error());
+  llmopt::Result<llmopt::Session> session =
+      model->createSession({.maxBatch = 1});
+  if (!session)
+    return complain(session.error());
+  Benchmark benchmark(*session, model->info().vocabulary);
+  std::vector<Measurement> results;
+  for (const bool prompt : {true, false})
+    for (const unsigned count : prompt ? flags.prompts : flags.generations) {
+      auto result = benchmark.measure(prompt, count, flags.repetitions);
+      if (!result)
+        return complain(result.error());
+      results.push_back(*result);
+    }
+  flags.json ? printJSON(model->info(), results)
+             : printText(model->info(), results);
+  return kDone;
+}

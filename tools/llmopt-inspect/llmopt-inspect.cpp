@@ -1,0 +1,111 @@
+//===- llmopt-inspect.cpp - Show what a compiled library contains -*- C++
+//-*-===//
+//
+// Part of the llmopt project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for licence information. SPDX-License-Identifier:
+// Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "tools/common/ModelFlags.h"
+#include "tools/llmopt-inspect/ModelFacts.h"
+
+#include "llvm/ADT/ArrayRef.h"
+#include "llvm/Support/Format.h"
+#include "llvm/Support/raw_ostream.h"
+
+using namespace llvm;
+using namespace llmopt::tools;
+
+namespace {
+
+struct Flags {
+  cl::OptionCategory category{"llmopt-inspect options"};
+  ModelFlags model{category};
+  cl::opt<std::string> path{cl::Positional, cl::Required, cl::desc("model.so"),
+                            cl::cat(category)};
+  cl::opt<bool> json{"json", cl::desc("Print JSON"), cl::cat(category)};
+  cl::opt<bool> verify{"verify", cl::desc("Check the checksum of every weight"),
+                       cl::cat(category)};
+  cl::opt<bool> report{"report",
+                       cl::desc("Print the compiler's report (JSON) instead"),
+                       cl::cat(category)};
+};
+
+} // namespace
+
+static void printTensors(StringRef kind,
+                         ArrayRef<llmopt_tensor_descriptor> tensors) {
+  for (const llmopt_tensor_descriptor &tensor : tensors) {
+    outs() << kind << ' ' << tensor.name << ": "
+           << nameOfType(tensor.element_type) << '[';
+    for (int32_t i = 0; i < tensor.rank; ++i) {
+      outs() << (i ? ", " : "");
+      tensor.dims[i] < 0 ? outs() << '?' : outs() << tensor.dims[i];
+    }
+    outs() << "]\n";
+  }
+}
+
+static void printRow(StringRef name, StringRef format, StringRef shape,
+                     const Totals &totals) {
+  outs() << llvm::format(
+      "%-44s %-24s %14s %6.2f%% %7.3f %12llu\n", name.str().c_str(),
+      format.str().c_str(), shape.str().c_str(), 100 * totals.zeroFraction(),
+      totals.bitsPerWeight(), static_cast<unsigned long long>(totals.bytes));
+}
+
+static void printText(const llmopt_model_info &info) {
+  const llmopt_model_descriptor &model = *info.descriptor;
+  outs() << "model " << info.name << ", by " << info.producer << ", build "
+         << buildIdOf(model) << '\n'
+         << info.parameters << " parameters, " << info.file_bytes << " bytes, "
+         << info.weights_bytes << " of them weights\n"
+         << info.layers << " layers, " << info.heads << " heads ("
+         << info.kv_heads << " of keys and values) of " << info.head_dim
+         << ", vocabulary " << info.vocabulary << '\n'
+         << "positions " << info.max_positions << ", sessions of "
+         << info.max_batch << " x " << info.max_sequence << " tokens, padding "
+         << nameOfPadding(info.padding) << '\n';
+  for (const llmopt_variant &variant :
+       ArrayRef(model.variants, model.variant_count))
+    outs() << "variant " << variant.isa << " (" << variant.cpu << "), "
+           << variant.arena_bytes_per_row << " bytes per row\n";
+  outs() << "in use: " << info.variant_reason << '\n';
+  printTensors("input", ArrayRef(info.inputs, info.input_count));
+  printTensors("output", ArrayRef(info.outputs, info.output_count));
+  outs() << format("\n%-44s %-24s %14s %7s %7s %12s\n", "weight", "format",
+                   "shape", "zeros", "bits", "bytes");
+  const ArrayRef weights(model.weights, model.weight_count);
+  for (const llmopt_weight_descriptor &weight : weights)
+    printRow(weight.name, weight.format,
+             (Twine(weight.rows) + "x" + Twine(weight.columns)).str(),
+             totalsOf(weight));
+  printRow("total", "", "", totalsOf(weights));
+}
+
+int main(int argc, char **argv) {
+  Flags flags;
+  if (const int code = parseFlags(argc, argv, flags.category,
+                                  "Shows what a compiled library contains\n"))
+    return code;
+  llmopt::Result<llmopt::Model> model = flags.model.open(flags.path);
+  if (!model)
+    return complain(model.error());
+  const llmopt_model_info &info = model->info();
+  if (flags.report && !info.descriptor->report)
+    return complain("the library has no report", kBadModel);
+  if (flags.report)
+    outs() << info.descriptor->report << '\n';
+  else if (flags.json)
+    outs() << json::Value(toJSON(info)) << '\n';
+  else
+    printText(info);
+  if (!flags.verify)
+    return kDone;
+  if (llmopt::Status status = model->verifyWeights(); !status)
+    return complain(status.error());
+  errs() << "all " << info.descriptor->weight_count
+         << " weights are undamaged\n";
+  return kDone;
+}

@@ -1,0 +1,144 @@
+//===- llmopt-run.cpp - Continue a sequence of token ids --------*- C++ -*-===//
+//
+// Part of the llmopt project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for licence information. SPDX-License-Identifier:
+// Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "tools/common/ModelFlags.h"
+#include "tools/common/Sampler.h"
+#include "tools/common/TokenFile.h"
+
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/Support/Format.h"
+#include "llvm/Support/raw_ostream.h"
+
+#include <chrono>
+
+using namespace llvm;
+using namespace llmopt::tools;
+
+namespace {
+
+struct Flags {
+  cl::OptionCategory category{"llmopt-run options"};
+  ModelFlags model{category};
+  cl::opt<std::string> path{cl::Positional, cl::Required, cl::desc("model.so"),
+                            cl::cat(category)};
+  cl::opt<std::string> tokens{"tokens",
+                              cl::desc("Prompt: token ids separated by commas"),
+                              cl::cat(category)};
+  cl::opt<std::string> tokenFile{
+      "token-file",
+      cl::desc("Prompt: .npy, .bin or text file of token ids, - for "
+               "standard input"),
+      cl::cat(category)};
+  cl::opt<unsigned> count{"n", cl::desc("Tokens to generate (default 64)"),
+                          cl::init(64), cl::cat(category)};
+  cl::list<int> stop{"stop", cl::CommaSeparated,
+                     cl::desc("Token ids that end the generation"),
+                     cl::cat(category)};
+  cl::opt<double> temperature{"temperature",
+                              cl::desc("0 (default): the most likely token"),
+                              cl::init(0), cl::cat(category)};
+  cl::opt<unsigned> topK{"top-k",
+                         cl::desc("Draw from the K most likely (0: all)"),
+                         cl::init(0), cl::cat(category)};
+  cl::opt<double> topP{
+      "top-p", cl::desc("Draw from the fewest tokens of this probability"),
+      cl::init(1), cl::cat(category)};
+  cl::opt<uint64_t> seed{"seed", cl::desc("Seed of the draw (default 0)"),
+                         cl::init(0), cl::cat(category)};
+  cl::opt<bool> timing{"time", cl::desc("Print tokens/s on standard error"),
+                       cl::cat(category)};
+};
+
+/// Tokens per second of the parts of a run.
+class Clock {
+public:
+  double lap() {
+    const auto now = std::chrono::steady_clock::now();
+    return std::chrono::duration<double>(now - std::exchange(start, now))
+        .count();
+  }
+
+private:
+  std::chrono::steady_clock::time_point start =
+      std::chrono::steady_clock::now();
+};
+
+} // namespace
+
+static int checkFlags(const Flags &flags) {
+  if (flags.tokens.empty() == flags.tokenFile.empty())
+    return complain("give the prompt with either -tokens or -token-file",
+                    kUsage);
+  if (flags.temperature < 0)
+    return complain("-temperature must be at least 0", kUsage);
+  if (!(flags.topP > 0 && flags.topP <= 1))
+    return complain("-top-p must be in (0, 1]", kUsage);
+  return kDone;
+}
+
+/// Prints tokens as they come. Ends at a stop token, at -n or when the context
+/// is full.
+static int generate(const Flags &flags, llmopt::Session &session,
+                    std::vector<int32_t> tokens) {
+  Sampler sampler({flags.temperature, flags.topK, flags.topP, flags.seed});
+  Clock clock;
+  const size_t promptTokens = tokens.size();
+  double promptSeconds = 0;
+  unsigned generated = 0;
+  for (; generated < flags.count; ++generated) {
+    llmopt::Result<std::span<const float>> logits = session.step(0, tokens);
+    if (generated == 0)
+      promptSeconds = clock.lap();
+    if (!logits && logits.error().status == LLMOPT_CONTEXT_FULL && generated) {
+      errs() << "note: the context is full\n";
+      break;
+    }
+    if (!logits)
+      return complain(logits.error());
+    tokens = {sampler.sample(*logits)};
+    if (is_contained(flags.stop, tokens[0]))
+      break;
+    outs() << (generated ? " " : "") << tokens[0];
+    outs().flush();
+  }
+  outs() << '\n';
+  const double seconds = clock.lap();
+  if (flags.timing)
+    errs() << format(
+        "prompt: %zu tokens, %.1f tokens/s; generated: %u tokens, %.1f "
+        "tokens/s\n",
+        promptTokens, promptTokens / promptSeconds, generated,
+        generated > 1 ? (generated - 1) / seconds : 0.0);
+  return kDone;
+}
+
+int main(int argc, char **argv) {
+  Flags flags;
+  if (const int code = parseFlags(argc, argv, flags.category,
+                                  "Continues a sequence of token ids\n"))
+    return code;
+  if (const int code = checkFlags(flags))
+    return code;
+  llmopt::Result<llmopt::Model> model = flags.model.open(flags.path);
+  if (!model)
+    return complain(model.error());
+  Expected<std::vector<int32_t>> tokens =
+      flags.tokenFile.empty()
+          ? parseTokens(flags.tokens)
+          : readTokenFile(flags.tokenFile, model->info().vocabulary);
+  if (!tokens)
+    return complain(toString(tokens.takeError()),
+                    flags.tokenFile.empty() ? kUsage : kResources);
+  if (tokens->empty())
+    return complain("the prompt has no tokens", kUsage);
+  llmopt::Result<llmopt::Session> session =
+      model->createSession({.maxBatch = 1});
+  if (!session)
+    return complain(session.error());
+  return generate(flags, *session, std::move(*tokens));
+}
