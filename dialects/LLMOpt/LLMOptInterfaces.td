@@ -20,7 +20,11 @@ def LLMOpt_CompressibleOp : OpInterface<"CompressibleOp"> {
   let methods = [
     InterfaceMethod<"The operand that holds the weight.", "::mlir::OpOperand &", "getWeightOperand">,
     InterfaceMethod<"The operand that holds the activations, [..., K].", "::mlir::OpOperand &", "getActivationOperand">,
-    InterfaceMethod<"True for the output head, which has its own options.", "bool", "isHead">
+    InterfaceMethod<"True for the output head, which has its own options.", "bool", "isHead">,
+    InterfaceMethod<[{
+      Turns the product into an integer product: activations are quantized at run time, with a scale per row and `group` columns.
+      The weight must be of an integer encoding.
+    }], "void", "quantizeActivations", (ins "int64_t":$group)>
   ];
 }
 

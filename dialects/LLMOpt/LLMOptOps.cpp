@@ -167,6 +167,7 @@ LogicalResult EmbeddingOp::verify() {
 OpOperand &LinearOp::getWeightOperand() { return getWeightMutable(); }
 OpOperand &LinearOp::getActivationOperand() { return getInputMutable(); }
 bool LinearOp::isHead() { return getHead(); }
+void LinearOp::quantizeActivations(int64_t group) { setActivationGroup(group); }
 
 LogicalResult LinearOp::verify() {
   auto [rows, columns] = matrixShape(getWeight());

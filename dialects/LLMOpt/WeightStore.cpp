@@ -82,8 +82,10 @@ LogicalResult
 WeightStore::checkSpilled(WeightBlobAttr blob,
                           function_ref<InFlightDiagnostic()> emitError) {
   uint64_t offset = blob.getOffset(), bytes = blob.getBytes();
-  if (spillDescriptor >= 0 && offset <= spillBytes &&
-      bytes <= spillBytes - offset)
+  if (spillDescriptor < 0)
+    return emitError() << "weight refers to " << bytes << " spilled bytes at "
+                       << offset << ", but none were written";
+  if (offset <= spillBytes && bytes <= spillBytes - offset)
     return success();
   return emitError() << "weight refers to " << bytes << " spilled bytes at "
                      << offset << ", but " << spillBytes << " were written";

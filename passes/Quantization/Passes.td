@@ -11,4 +11,73 @@
 
 include "mlir/Pass/PassBase.td"
 
+class Quantization_WeightOption<string variable, string flag, string description>
+    : Option<variable, flag, "::llmopt::WeightQuantization", "::llmopt::WeightQuantization::None", description, [{
+        ::llvm::cl::values(clEnumValN(::llmopt::WeightQuantization::None, "none", "float"),
+                           clEnumValN(::llmopt::WeightQuantization::Int8, "int8", "int8 with a scale per row"))
+      }]>;
+
+def QuantizeWeightsPass : Pass<"llmopt-quantize-weights", "::mlir::ModuleOp"> {
+  let summary = "round weights to int8 with a scale per row";
+  let description = [{
+    Rounds plain weights to nearest, symmetrically: scale = max|w| / 127 per row (output channel), code = w / scale. Zeros stay zeros.
+
+    ```mlir
+    %w = llmopt.weight "w"(dense<[[127.0, -2.5], [0.0, 0.0]]> : tensor<2x2xf32>) : tensor<2x2xf32>
+    %y = llmopt.linear %x, %w : (tensor<?x2xf32>, tensor<2x2xf32>) -> tensor<?x2xf32>
+    ```
+    ==> linears=int8 activations=dynamic
+    ```mlir
+    %w = llmopt.encoded_weight "w" codes(dense<[[127, -2], [0, 0]]> : tensor<2x2xi8>) scales(dense<[1.0, 0.0]> : tensor<2xf32>)
+           {error = ... : f64, zeros = 2 : i64} : !llmopt.packed<2x2, #llmopt.format<int8>>
+    %y = llmopt.linear %x, %w activations(64) : (tensor<?x2xf32>, !llmopt.packed<2x2, #llmopt.format<int8>>) -> tensor<?x2xf32>
+    ```
+
+    A weight that an embedding reads follows `embedding`, also where it is the output head too, and is encoded once; all other weights of
+    products follow `linears`. With `activations=dynamic` their products become integer products, whose inputs get
+    a scale per row and `activation-group` columns. Weights that are not finite are an error.
+  }];
+  let options = [
+    Quantization_WeightOption<"linears", "linears", "encoding of the weights of products">,
+    Quantization_WeightOption<"embedding", "embedding", "encoding of embedding tables and tied heads">,
+    Option<"activations", "activations", "::llmopt::ActivationQuantization", "::llmopt::ActivationQuantization::Dynamic",
+           "activations of products with integer weights", [{
+             ::llvm::cl::values(clEnumValN(::llmopt::ActivationQuantization::None, "none", "float"),
+                                clEnumValN(::llmopt::ActivationQuantization::Dynamic, "dynamic", "int8, scales found at run time"))
+           }]>,
+    Option<"activationGroup", "activation-group", "int64_t", "::llmopt::kActivationGroup",
+           "columns of the activations that share a scale, a multiple of 32">
+  ];
+  let statistics = [
+    Statistic<"numWeights", "weights", "weights that were quantized">,
+    Statistic<"numZeros", "zeros", "zeros among them">
+  ];
+}
+
+def EncodeWeightsPass : Pass<"llmopt-encode-weights", "::mlir::ModuleOp"> {
+  let summary = "choose the layout of every weight of a product or embedding";
+  let description = [{
+    Turns the remaining plain weights of products and embeddings into encoded f32 weights (norm scales and rotary tables stay plain) and gives
+    every format without a layout one: the one that the cost model predicts to decode fastest over all `cpus`, as
+    one packed weight serves all variants. Weights whose products share their input are decided together, since
+    selection fuses these products; embedding tables are dense, as their rows are read one at a time. `reason` says why.
+
+    ```mlir
+    %w = llmopt.weight "w"(#llmopt.blob<"model.onnx", 0, 16, transposed>) : tensor<2x2xf32>
+    ```
+    ==>
+    ```mlir
+    %w = llmopt.encoded_weight "w" codes(#llmopt.blob<"model.onnx", 0, 16, transposed>) {reason = "float weight", zeros = 0 : i64}
+           : !llmopt.packed<2x2, #llmopt.format<f32, dense>>
+    ```
+  }];
+  let options = [
+    ListOption<"cpus", "cpus", "std::string", "names as for -mcpu; the host's where empty">
+  ];
+  let statistics = [
+    Statistic<"numDense", "dense", "weights with the dense layout">,
+    Statistic<"numBitmask", "bitmask", "weights with the bitmask layout">
+  ];
+}
+
 #endif // LLMOPT_PASSES_QUANTIZATION_PASSES_TD

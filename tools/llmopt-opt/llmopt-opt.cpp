@@ -19,6 +19,7 @@
 #include "passes/Lowering/Passes.h"
 #include "passes/Lowering/Pipelines.h"
 #include "passes/Quantization/Passes.h"
+#include "passes/Quantization/Pipelines.h"
 #include "passes/Sparsity/Passes.h"
 #include "passes/Sparsity/Pipelines.h"
 
@@ -43,6 +44,7 @@ int main(int argc, char **argv) {
   llmopt::registerLLMOptSparsityPasses();
   llmopt::registerSparsityPipelines();
   llmopt::registerLLMOptQuantizationPasses();
+  llmopt::registerQuantizationPipelines();
   llmopt::registerLLMOptLoweringPasses();
   llmopt::registerLoweringPipelines();
   return mlir::asMainReturnCode(

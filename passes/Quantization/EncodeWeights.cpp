@@ -1,0 +1,228 @@
+//===- EncodeWeights.cpp - The pass llmopt-encode-weights -------*- C++ -*-===//
+//
+// Part of the llmopt project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for licence information. SPDX-License-Identifier:
+// Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "dialects/LLMOpt/LLMOptOps.h"
+#include "dialects/LLMOpt/WeightStore.h"
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/Threading.h"
+#include "passes/Quantization/Passes.h"
+#include "passes/Quantization/RoundToNearest.h"
+#include "target/CostModel.h"
+#include "llvm/ADT/EquivalenceClasses.h"
+#include "llvm/ADT/MapVector.h"
+
+namespace llmopt {
+#define GEN_PASS_DEF_ENCODEWEIGHTSPASS
+#include "passes/Quantization/Passes.h.inc"
+} // namespace llmopt
+
+using namespace llmopt;
+using namespace mlir;
+
+namespace {
+
+/// A plain weight and what was found in its values.
+struct Job {
+  WeightOp weight;
+  int64_t zeros = 0;
+  std::optional<double> error = std::nullopt;
+};
+
+class EncodeWeightsPass
+    : public llmopt::impl::EncodeWeightsPassBase<EncodeWeightsPass> {
+public:
+  using EncodeWeightsPassBase::EncodeWeightsPassBase;
+
+  LogicalResult initialize(MLIRContext *context) override;
+  void runOnOperation() override;
+
+private:
+  /// Weights whose layouts are chosen together.
+  using WeightGroup = SmallVector<EncodedWeightOp>;
+
+  WeightStore &getStore() {
+    return getContext().getLoadedDialect<LLMOptDialect>()->getWeightStore();
+  }
+
+  LogicalResult encodePlainWeights();
+  LogicalResult inspect(Job &job);
+  void replace(Job &job);
+  LogicalResult chooseLayouts();
+  FailureOr<SmallVector<WeightGroup>> groupByInput(ArrayRef<EncodedWeightOp>);
+  void chooseLayout(ArrayRef<EncodedWeightOp> group);
+  void setLayout(EncodedWeightOp weight, Layout layout, const Twine &reason);
+
+  SmallVector<CpuTarget> targets;
+};
+
+} // namespace
+
+LogicalResult EncodeWeightsPass::initialize(MLIRContext *context) {
+  SmallVector<std::string> names(cpus.begin(), cpus.end());
+  if (names.empty())
+    names.push_back("native");
+  targets.clear();
+  for (const std::string &name : names) {
+    std::string reason;
+    std::optional<CpuTarget> target = resolveCpu(name, reason);
+    if (!target)
+      return emitError(UnknownLoc::get(context), reason);
+    targets.push_back(*target);
+  }
+  return success();
+}
+
+void EncodeWeightsPass::runOnOperation() {
+  if (failed(encodePlainWeights()) || failed(chooseLayouts()))
+    signalPassFailure();
+}
+
+//===----------------------------------------------------------------------===//
+// Plain weights
+//===----------------------------------------------------------------------===//
+
+static bool isTable(OpOperand &use) { return isa<EmbeddingOp>(use.getOwner()); }
+
+/// True where the use may hold an encoded weight.
+static bool takesEncoded(OpOperand &use) {
+  auto product = dyn_cast<CompressibleOp>(use.getOwner());
+  return isTable(use) || (product && &product.getWeightOperand() == &use);
+}
+
+LogicalResult EncodeWeightsPass::encodePlainWeights() {
+  SmallVector<Job> jobs;
+  getOperation().walk([&](WeightOp weight) {
+    if (llvm::any_of(weight->getUses(), takesEncoded))
+      jobs.push_back({weight});
+  });
+  if (failed(failableParallelForEach(&getContext(), jobs,
+                                     [&](Job &job) { return inspect(job); })))
+    return failure();
+  for (Job &job : jobs)
+    replace(job);
+  return success();
+}
+
+LogicalResult EncodeWeightsPass::inspect(Job &job) {
+  WeightOp weight = job.weight;
+  auto emitError = [&] { return weight.emitError(); };
+  FailureOr<std::vector<float>> values =
+      getStore().readFloats(weight.getSource(), weight.getType(), emitError);
+  if (failed(values))
+    return failure();
+  job.zeros = llvm::count(*values, 0.0f);
+  std::optional<Attribute> source = weight.getOriginal();
+  if (!source)
+    return success();
+  FailureOr<std::vector<float>> original =
+      getStore().readFloats(*source, weight.getType(), emitError);
+  if (failed(original))
+    return failure();
+  job.error = relativeError(*original, *values);
+  return success();
+}
+
+void EncodeWeightsPass::replace(Job &job) {
+  OpBuilder builder(job.weight);
+  RankedTensorType shape = job.weight.getType();
+  auto type = PackedType::get(
+      &getContext(), shape.getDimSize(0), shape.getDimSize(1),
+      FormatAttr::get(&getContext(), Encoding::F32, Layout::Undecided));
+  // An encoding of unchanged values has no error.
+  auto encoded = EncodedWeightOp::create(
+      builder, job.weight.getLoc(), type, job.weight.getNameAttr(),
+      job.weight.getSource(), /*scales=*/Attribute(),
+      builder.getI64IntegerAttr(job.zeros),
+      builder.getF64FloatAttr(job.error.value_or(0)), /*reason=*/StringAttr());
+  job.weight.getResult().replaceUsesWithIf(encoded, takesEncoded);
+  if (job.weight.use_empty())
+    job.weight.erase();
+}
+
+//===----------------------------------------------------------------------===//
+// Layouts
+//===----------------------------------------------------------------------===//
+
+LogicalResult EncodeWeightsPass::chooseLayouts() {
+  SmallVector<EncodedWeightOp> open;
+  getOperation().walk([&](EncodedWeightOp weight) {
+    FormatAttr format = weight.getType().getFormat();
+    if (format.getLayout() != Layout::Undecided)
+      return;
+    if (format.getEncoding() == Encoding::F32)
+      setLayout(weight, Layout::Dense, "float weight");
+    else if (llvm::any_of(weight->getUses(), isTable))
+      setLayout(weight, Layout::Dense,
+                "embedding table, rows are read one at a time");
+    else
+      open.push_back(weight);
+  });
+  FailureOr<SmallVector<WeightGroup>> groups = groupByInput(open);
+  if (failed(groups))
+    return failure();
+  for (const WeightGroup &group : *groups)
+    chooseLayout(group);
+  return success();
+}
+
+/// Groups weights whose products share their input, in program order.
+FailureOr<SmallVector<EncodeWeightsPass::WeightGroup>>
+EncodeWeightsPass::groupByInput(ArrayRef<EncodedWeightOp> weights) {
+  llvm::EquivalenceClasses<Operation *> classes;
+  DenseMap<Value, Operation *> firstWithInput;
+  for (EncodedWeightOp weight : weights) {
+    classes.insert(weight);
+    for (OpOperand &use : weight->getUses()) {
+      if (!takesEncoded(use)) {
+        weight.emitError("the layout must be chosen before '")
+            << use.getOwner()->getName() << "' uses the weight";
+        return failure();
+      }
+      Value input =
+          cast<CompressibleOp>(use.getOwner()).getActivationOperand().get();
+      auto [entry, isNew] = firstWithInput.try_emplace(input, weight);
+      if (!isNew)
+        classes.unionSets(entry->second, weight);
+    }
+  }
+  llvm::MapVector<Operation *, WeightGroup> groups;
+  for (EncodedWeightOp weight : weights)
+    groups[classes.getLeaderValue(weight)].push_back(weight);
+  return llvm::map_to_vector(groups, [](auto &group) { return group.second; });
+}
+
+/// Chooses for the rows of all weights together, as for one fused product.
+void EncodeWeightsPass::chooseLayout(ArrayRef<EncodedWeightOp> group) {
+  int64_t rows = 0, columns = 0, zeros = 0;
+  for (EncodedWeightOp weight : group) {
+    rows += weight.getType().getRows();
+    columns = weight.getType().getColumns();
+    zeros += weight.getZeros();
+  }
+  double fraction = static_cast<double>(zeros) / (rows * columns);
+  LayoutChoice choice = chooseInt8Layout(rows, columns, fraction, targets);
+  std::string suffix;
+  if (group.size() > 1)
+    suffix = " (for " + std::to_string(group.size()) + " weights of one input)";
+  for (EncodedWeightOp weight : group)
+    setLayout(weight,
+              choice.layout == PackedLayout::Int8Bitmask ? Layout::Bitmask
+                                                         : Layout::Dense,
+              choice.reason + suffix);
+}
+
+void EncodeWeightsPass::setLayout(EncodedWeightOp weight, Layout layout,
+                                  const Twine &reason) {
+  PackedType type = weight.getType();
+  auto format =
+      FormatAttr::get(&getContext(), type.getFormat().getEncoding(), layout);
+  weight.getResult().setType(PackedType::get(&getContext(), type.getRows(),
+                                             type.getColumns(), format));
+  weight.setReasonAttr(StringAttr::get(&getContext(), reason));
+  ++(layout == Layout::Bitmask ? numBitmask : numDense);
+}

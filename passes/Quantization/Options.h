@@ -1,0 +1,28 @@
+//===- Options.h - What quantization may be asked for -----------*- C++ -*-===//
+//
+// Part of the llmopt project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for licence information. SPDX-License-Identifier:
+// Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef LLMOPT_PASSES_QUANTIZATION_OPTIONS_H
+#define LLMOPT_PASSES_QUANTIZATION_OPTIONS_H
+
+#include <cstdint>
+
+namespace llmopt {
+
+/// Encodings that weights may be quantized to.
+enum class WeightQuantization { None, Int8 };
+
+/// Activations of products with integer weights.
+enum class ActivationQuantization { None, Dynamic };
+
+/// Columns of the activations that share a scale unless asked otherwise;
+/// docs/Compression.md has the measurements behind it.
+inline constexpr int64_t kActivationGroup = 64;
+
+} // namespace llmopt
+
+#endif // LLMOPT_PASSES_QUANTIZATION_OPTIONS_H

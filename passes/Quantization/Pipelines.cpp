@@ -1,0 +1,39 @@
+//===- Pipelines.cpp - llmopt-quantize and llmopt-encode --------*- C++ -*-===//
+//
+// Part of the llmopt project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for licence information. SPDX-License-Identifier:
+// Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "passes/Quantization/Pipelines.h"
+#include "passes/Quantization/Passes.h"
+
+using namespace llmopt;
+using namespace mlir;
+
+void llmopt::buildQuantizePipeline(OpPassManager &manager,
+                                   const QuantizeOptions &options) {
+  QuantizeWeightsPassOptions quantize;
+  quantize.linears = options.linears;
+  quantize.embedding = options.embedding;
+  quantize.activations = options.activations;
+  quantize.activationGroup = options.activationGroup;
+  manager.addPass(createQuantizeWeightsPass(quantize));
+}
+
+void llmopt::buildEncodePipeline(OpPassManager &manager,
+                                 const EncodeOptions &options) {
+  EncodeWeightsPassOptions encode;
+  encode.cpus.assign(options.cpus.begin(), options.cpus.end());
+  manager.addPass(createEncodeWeightsPass(encode));
+}
+
+void llmopt::registerQuantizationPipelines() {
+  PassPipelineRegistration<QuantizeOptions>(
+      "llmopt-quantize", "turn plain weights into encoded ones",
+      buildQuantizePipeline);
+  PassPipelineRegistration<EncodeOptions>(
+      "llmopt-encode", "choose the layouts of encoded weights",
+      buildEncodePipeline);
+}

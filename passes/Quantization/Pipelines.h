@@ -1,0 +1,69 @@
+//===- Pipelines.h - llmopt-quantize and llmopt-encode ----------*- C++ -*-===//
+//
+// Part of the llmopt project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for licence information. SPDX-License-Identifier:
+// Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef LLMOPT_PASSES_QUANTIZATION_PIPELINES_H
+#define LLMOPT_PASSES_QUANTIZATION_PIPELINES_H
+
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Pass/PassOptions.h"
+#include "passes/Quantization/Options.h"
+#include <string>
+
+namespace llmopt {
+
+struct QuantizeOptions : mlir::PassPipelineOptions<QuantizeOptions> {
+  Option<WeightQuantization> linears{
+      *this, "linears", llvm::cl::desc("encoding of the weights of products"),
+      llvm::cl::init(WeightQuantization::None),
+      llvm::cl::values(clEnumValN(WeightQuantization::None, "none", "float"),
+                       clEnumValN(WeightQuantization::Int8, "int8",
+                                  "int8 with a scale per row"))};
+  Option<WeightQuantization> embedding{
+      *this, "embedding",
+      llvm::cl::desc("encoding of embedding tables and tied heads"),
+      llvm::cl::init(WeightQuantization::None),
+      llvm::cl::values(clEnumValN(WeightQuantization::None, "none", "float"),
+                       clEnumValN(WeightQuantization::Int8, "int8",
+                                  "int8 with a scale per row"))};
+  Option<ActivationQuantization> activations{
+      *this, "activations",
+      llvm::cl::desc("activations of products with integer weights"),
+      llvm::cl::init(ActivationQuantization::Dynamic),
+      llvm::cl::values(
+          clEnumValN(ActivationQuantization::None, "none", "float"),
+          clEnumValN(ActivationQuantization::Dynamic, "dynamic",
+                     "int8, scales found at run time"))};
+  Option<int64_t> activationGroup{
+      *this, "activation-group",
+      llvm::cl::desc("columns of the activations that share a scale, a "
+                     "multiple of 32"),
+      llvm::cl::init(kActivationGroup)};
+};
+
+struct EncodeOptions : mlir::PassPipelineOptions<EncodeOptions> {
+  ListOption<std::string> cpus{
+      *this, "cpus",
+      llvm::cl::desc("names as for -mcpu; the host's where empty")};
+};
+
+/// Adds the passes that turn plain weights into encoded weights without a
+/// layout.
+void buildQuantizePipeline(mlir::OpPassManager &manager,
+                           const QuantizeOptions &options);
+
+/// Adds the passes that leave an encoded weight with a layout at every product
+/// and embedding.
+void buildEncodePipeline(mlir::OpPassManager &manager,
+                         const EncodeOptions &options);
+
+/// Registers `llmopt-quantize` and `llmopt-encode`.
+void registerQuantizationPipelines();
+
+} // namespace llmopt
+
+#endif // LLMOPT_PASSES_QUANTIZATION_PIPELINES_H
