@@ -27,8 +27,9 @@ struct ImportOptions {
   unsigned maxSubgraphDepth = 32;
   /// Nodes of all graphs together.
   uint64_t maxNodes = 1 << 20;
-  /// Protocol Buffers fields of graphs, nodes, attributes and tensors.
-  uint64_t maxFields = 32 << 20;
+  /// Protocol Buffers fields of all messages together; each may take some 100
+  /// bytes of memory. A node has about six.
+  uint64_t maxFields = 8 << 20;
   /// Bytes of the file without the large tensors.
   uint64_t maxStructureBytes = 1 << 30;
   /// Dimensions of one tensor.

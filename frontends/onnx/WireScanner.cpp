@@ -7,31 +7,13 @@
 //===----------------------------------------------------------------------===//
 
 #include "frontends/onnx/WireScanner.h"
+#include "frontends/onnx/WireSchema.h"
 #include <onnx-ml.pb.h>
 
 using namespace mlir;
 using namespace llmopt::onnx;
 
 namespace {
-
-/// The messages on the way from a model to its tensors.
-enum class Message {
-  Model,
-  Graph,
-  Node,
-  Attribute,
-  Tensor,
-  SparseTensor,
-  Training,
-  Function,
-};
-
-/// A field of a message that leads to tensors.
-struct Edge {
-  Message parent;
-  unsigned field;
-  Message child;
-};
 
 /// Wire types of Protocol Buffers.
 enum WireType : unsigned { Varint = 0, Fixed64 = 1, Bytes = 2, Fixed32 = 5 };
@@ -48,62 +30,16 @@ struct WireField {
 
 } // namespace
 
-static constexpr Edge kEdges[] = {
-    {Message::Model, ::onnx::ModelProto::kGraphFieldNumber, Message::Graph},
-    {Message::Model, ::onnx::ModelProto::kTrainingInfoFieldNumber,
-     Message::Training},
-    {Message::Model, ::onnx::ModelProto::kFunctionsFieldNumber,
-     Message::Function},
-    {Message::Training, ::onnx::TrainingInfoProto::kInitializationFieldNumber,
-     Message::Graph},
-    {Message::Training, ::onnx::TrainingInfoProto::kAlgorithmFieldNumber,
-     Message::Graph},
-    {Message::Function, ::onnx::FunctionProto::kNodeFieldNumber, Message::Node},
-    {Message::Function, ::onnx::FunctionProto::kAttributeProtoFieldNumber,
-     Message::Attribute},
-    {Message::Graph, ::onnx::GraphProto::kNodeFieldNumber, Message::Node},
-    {Message::Graph, ::onnx::GraphProto::kInitializerFieldNumber,
-     Message::Tensor},
-    {Message::Graph, ::onnx::GraphProto::kSparseInitializerFieldNumber,
-     Message::SparseTensor},
-    {Message::Node, ::onnx::NodeProto::kAttributeFieldNumber,
-     Message::Attribute},
-    {Message::Attribute, ::onnx::AttributeProto::kTFieldNumber,
-     Message::Tensor},
-    {Message::Attribute, ::onnx::AttributeProto::kTensorsFieldNumber,
-     Message::Tensor},
-    {Message::Attribute, ::onnx::AttributeProto::kGFieldNumber, Message::Graph},
-    {Message::Attribute, ::onnx::AttributeProto::kGraphsFieldNumber,
-     Message::Graph},
-    {Message::Attribute, ::onnx::AttributeProto::kSparseTensorFieldNumber,
-     Message::SparseTensor},
-    {Message::Attribute, ::onnx::AttributeProto::kSparseTensorsFieldNumber,
-     Message::SparseTensor},
-    {Message::SparseTensor, ::onnx::SparseTensorProto::kValuesFieldNumber,
-     Message::Tensor},
-    {Message::SparseTensor, ::onnx::SparseTensorProto::kIndicesFieldNumber,
-     Message::Tensor},
-};
-
-static std::optional<Message> findChild(Message parent, unsigned field) {
-  for (const Edge &edge : kEdges)
-    if (edge.parent == parent && edge.field == field)
-      return edge.child;
-  return std::nullopt;
-}
-
-/// The kind of data that a field of TensorProto holds, if its packed form is
-/// an array of little-endian elements.
-static std::optional<DataRange::Field> findDataField(unsigned field) {
+/// The kind of data that a field of TensorProto with FieldAction::Data holds.
+/// Its packed form is an array of little-endian elements.
+static DataRange::Field getDataField(unsigned field) {
   switch (field) {
-  case ::onnx::TensorProto::kRawDataFieldNumber:
-    return DataRange::Field::Raw;
   case ::onnx::TensorProto::kFloatDataFieldNumber:
     return DataRange::Field::Float;
   case ::onnx::TensorProto::kDoubleDataFieldNumber:
     return DataRange::Field::Double;
   default:
-    return std::nullopt;
+    return DataRange::Field::Raw;
   }
 }
 
@@ -147,8 +83,8 @@ public:
   Scanner(StringRef file, const ImportOptions &options, Reporter &reporter)
       : file(file), options(options), reporter(reporter) {}
 
-  /// Appends the message that `bytes`, a part of the file, holds to `out`.
-  /// `depth` counts the graphs around it.
+  /// Appends what the reader uses of the message that `bytes`, a part of the
+  /// file, holds to `out`. `depth` counts the graphs around it.
   LogicalResult scan(Message kind, StringRef bytes, unsigned depth,
                      std::string &out);
 
@@ -157,11 +93,13 @@ public:
 private:
   /// Consumes one field of any message.
   FailureOr<WireField> consumeField(StringRef &bytes);
+  LogicalResult scanField(const WireField &field, const FieldRule &rule,
+                          unsigned depth, std::string &out);
   LogicalResult scanChild(Message kind, const WireField &field, unsigned depth,
                           std::string &out);
-  /// Copies a field of a TensorProto, or takes its data out.
-  LogicalResult scanTensorField(const WireField &field, bool &takenOut,
-                                std::string &out);
+  /// Copies data of a tensor, or takes it out if it is large.
+  void scanData(const WireField &field, std::string &out);
+  LogicalResult checkLimits(size_t structureBytes);
   LogicalResult truncated(StringRef where);
 
   StringRef file;
@@ -217,28 +155,20 @@ FailureOr<WireField> Scanner::consumeField(StringRef &bytes) {
   return field;
 }
 
-LogicalResult Scanner::scanTensorField(const WireField &field, bool &takenOut,
-                                       std::string &out) {
-  if (field.number == ::onnx::TensorProto::kSegmentFieldNumber)
-    return reporter.unsupported("a tensor is split into segments, which is "
-                                "not supported");
-  std::optional<DataRange::Field> data = findDataField(field.number);
-  if (!data || field.type != WireType::Bytes ||
+void Scanner::scanData(const WireField &field, std::string &out) {
+  if (field.type != WireType::Bytes ||
       field.payload.size() <= options.inlineBytes) {
     out.append(field.whole.data(), field.whole.size());
-    return success();
+    return;
   }
-  if (std::exchange(takenOut, true))
-    return reporter.malformed("a tensor has its data twice");
   std::string segment;
   appendTag(::onnx::TensorProto_Segment::kBeginFieldNumber, WireType::Varint,
             segment);
   appendVarint(ranges.size(), segment);
   appendBytes(::onnx::TensorProto::kSegmentFieldNumber, segment, out);
-  ranges.push_back({*data,
+  ranges.push_back({getDataField(field.number),
                     static_cast<uint64_t>(field.payload.data() - file.data()),
                     field.payload.size()});
-  return success();
 }
 
 LogicalResult Scanner::scanChild(Message kind, const WireField &field,
@@ -250,37 +180,66 @@ LogicalResult Scanner::scanChild(Message kind, const WireField &field,
   if (kind == Message::Node && ++numNodes > options.maxNodes)
     return reporter.unsupported("the model has more than " +
                                 Twine(options.maxNodes) + " nodes");
+  size_t numRanges = ranges.size();
   std::string child;
   if (failed(scan(kind, field.payload, depth, child)))
     return failure();
+  if (kind == Message::Tensor && ranges.size() > numRanges + 1)
+    return reporter.malformed("a tensor has its data twice");
   appendBytes(field.number, child, out);
+  return success();
+}
+
+LogicalResult Scanner::scanField(const WireField &field, const FieldRule &rule,
+                                 unsigned depth, std::string &out) {
+  switch (rule.action) {
+  case FieldAction::Copy:
+    out.append(field.whole.data(), field.whole.size());
+    return success();
+  case FieldAction::Presence:
+    appendBytes(field.number, "", out);
+    return success();
+  case FieldAction::Descend:
+    // A field of another wire type is an unknown field.
+    return field.type == WireType::Bytes
+               ? scanChild(rule.child, field, depth, out)
+               : success();
+  case FieldAction::Data:
+    scanData(field, out);
+    return success();
+  case FieldAction::Refuse:
+    return reporter.unsupported("a tensor is split into segments, which is "
+                                "not supported");
+  }
+  llvm_unreachable("all actions are listed");
+}
+
+LogicalResult Scanner::checkLimits(size_t structureBytes) {
+  if (numFields > options.maxFields)
+    return reporter.unsupported("the model has more than " +
+                                Twine(options.maxFields) + " fields");
+  if (structureBytes > options.maxStructureBytes)
+    return reporter.unsupported(
+        "the model without its large tensors takes more than " +
+        Twine(options.maxStructureBytes) + " bytes");
   return success();
 }
 
 LogicalResult Scanner::scan(Message kind, StringRef bytes, unsigned depth,
                             std::string &out) {
-  bool takenOut = false;
+  ArrayRef<FieldRule> rules = getFieldRules(kind);
   while (!bytes.empty()) {
     FailureOr<WireField> field = consumeField(bytes);
     if (failed(field))
       return failure();
-    if (++numFields > options.maxFields)
-      return reporter.unsupported("the model has more than " +
-                                  Twine(options.maxFields) + " fields");
-    std::optional<Message> child = findChild(kind, field->number);
-    if (kind == Message::Tensor) {
-      if (failed(scanTensorField(*field, takenOut, out)))
-        return failure();
-    } else if (child && field->type == WireType::Bytes) {
-      if (failed(scanChild(*child, *field, depth, out)))
-        return failure();
-    } else {
-      out.append(field->whole.data(), field->whole.size());
-    }
-    if (out.size() > options.maxStructureBytes)
-      return reporter.unsupported(
-          "the model without its large tensors takes more than " +
-          Twine(options.maxStructureBytes) + " bytes");
+    const FieldRule *rule = llvm::find_if(rules, [&](const FieldRule &rule) {
+      return rule.field == field->number;
+    });
+    ++numFields;
+    if (rule != rules.end() && failed(scanField(*field, *rule, depth, out)))
+      return failure();
+    if (failed(checkLimits(out.size())))
+      return failure();
   }
   return success();
 }

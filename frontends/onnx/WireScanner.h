@@ -25,7 +25,8 @@ struct DataRange {
   uint64_t bytes;
 };
 
-/// A model file without its large tensor data.
+/// A model file without its large tensor data and what the reader has no use
+/// for.
 struct ScannedModel {
   /// A serialised ModelProto. Where the file has large data, the TensorProto
   /// has instead the field `segment`, whose `begin` is an index into `ranges`.
@@ -33,11 +34,13 @@ struct ScannedModel {
   std::vector<DataRange> ranges;
 };
 
-/// Walks over the wire format of a model once and takes out the data of
-/// tensors of more than `options.inlineBytes` bytes, at any nesting, so that
-/// Protocol Buffers never copies weights. Refuses truncated and overlong
-/// fields, groups, files beyond the limits of `options`, and files that use
-/// the deprecated field `segment` themselves.
+/// Walks over the wire format of a model once, before Protocol Buffers sees it:
+/// takes out the data of tensors of more than `options.inlineBytes` bytes, at
+/// any nesting, so that weights are never copied, and the fields that
+/// WireSchema.h does not list, so that memory is bounded by the number of
+/// fields. Refuses truncated and overlong fields, groups, files beyond the
+/// limits of `options`, and files that use the deprecated field `segment`
+/// themselves.
 mlir::FailureOr<ScannedModel> scanModel(llvm::StringRef file,
                                         const ImportOptions &options,
                                         Reporter &reporter);

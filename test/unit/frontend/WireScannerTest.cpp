@@ -95,6 +95,32 @@ TEST_F(WireScannerTest, packedFloatsAreTakenOut) {
   EXPECT_EQ(last, 299.0f);
 }
 
+TEST_F(WireScannerTest, unusedFieldsGo) {
+  ::onnx::ModelProto model = makeReluModel();
+  std::string used = model.SerializeAsString();
+  model.set_doc_string("text");
+  model.add_training_info()->mutable_algorithm()->set_name("train");
+  model.add_metadata_props()->set_key("k");
+  setType(*model.mutable_graph()->add_value_info(), ::onnx::TensorProto::FLOAT,
+          {1});
+  model.mutable_graph()->mutable_node(0)->set_doc_string("text");
+  mlir::FailureOr<ScannedModel> scanned = scan(model.SerializeAsString());
+  ASSERT_TRUE(mlir::succeeded(scanned));
+  EXPECT_EQ(scanned->structure, used);
+}
+
+TEST_F(WireScannerTest, unsupportedPartsLeaveAnEmptyMessage) {
+  ::onnx::ModelProto model = makeModel();
+  model.mutable_graph()
+      ->add_sparse_initializer()
+      ->mutable_values()
+      ->set_raw_data(std::string(5000, 'a'));
+  mlir::FailureOr<ScannedModel> scanned = scan(model.SerializeAsString());
+  ASSERT_TRUE(mlir::succeeded(scanned));
+  model.mutable_graph()->mutable_sparse_initializer(0)->Clear();
+  EXPECT_EQ(scanned->structure, model.SerializeAsString());
+}
+
 TEST_F(WireScannerTest, truncatedField) {
   expectRefusal("\x3a\x05"
                 "ab",
