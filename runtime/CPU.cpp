@@ -9,6 +9,7 @@
 #include "runtime/CPU.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <sched.h>
 
@@ -119,6 +120,20 @@ static int firstSibling(int cpu) {
   return first;
 }
 
+/// CPUs whose time the control group of the process may use; a large number if
+/// it has no limit. Inside of a container this file is that of the container.
+static double cpuQuota() {
+  constexpr double kUnlimited = CPU_SETSIZE;
+  FILE *file = fopen("/sys/fs/cgroup/cpu.max", "re");
+  if (!file)
+    return kUnlimited;
+  double quota = 0, period = 0;
+  const int fields =
+      fscanf(file, "%lf %lf", &quota, &period); // "max" is no number
+  fclose(file);
+  return fields == 2 && quota > 0 && period > 0 ? quota / period : kUnlimited;
+}
+
 uint32_t availableCores() {
   cpu_set_t allowed, cores;
   CPU_ZERO(&allowed);
@@ -128,7 +143,9 @@ uint32_t availableCores() {
   for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu)
     if (CPU_ISSET(cpu, &allowed))
       CPU_SET(firstSibling(cpu), &cores);
-  return static_cast<uint32_t>(std::max(1, CPU_COUNT(&cores)));
+  const double usable =
+      std::min<double>(CPU_COUNT(&cores), std::ceil(cpuQuota()));
+  return static_cast<uint32_t>(std::max(1.0, usable));
 }
 
 } // namespace llmopt::runtime

@@ -69,16 +69,20 @@ public:
 
 private:
   template <typename Condition> static bool spin(Condition condition) {
-    constexpr unsigned kPausesPerClock = 16;
-    const int64_t end = nowNanoseconds() + kSpinNanoseconds;
-    do {
+    // Most waits end in the first batch and never read the clock.
+    constexpr unsigned kPausesPerClock = 32;
+    for (int64_t end = 0;;) {
       for (unsigned i = 0; i < kPausesPerClock; ++i) {
         if (condition())
           return true;
         pauseCore();
       }
-    } while (nowNanoseconds() < end);
-    return false;
+      const int64_t now = nowNanoseconds();
+      if (end == 0)
+        end = now + kSpinNanoseconds;
+      else if (now >= end)
+        return false;
+    }
   }
 
   std::atomic<uint32_t> generation{0};

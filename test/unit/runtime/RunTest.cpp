@@ -264,6 +264,12 @@ TEST_P(RunTest, RightPaddedPastWithRoom) {
     past.resize(10);
     call.inputs.back().floats = expectedCache(past, i / 2, i % 2 == 0, 20);
   }
+  // Buffers of the caller are not zero where the result must be.
+  std::vector<std::vector<float>> buffers(5, std::vector<float>(1000, 9));
+  for (size_t i = 0; i < buffers.size(); ++i) {
+    call.outputs[i].data = buffers[i].data();
+    call.outputs[i].capacity = buffers[i].size() * sizeof(float);
+  }
   ASSERT_EQ(call.run(session), LLMOPT_OK) << llmopt_last_error();
   EXPECT_EQ(call.logitsOf(0), lastRows(expectedLogits(tokens), 2));
   EXPECT_EQ(call.output(3), expectedCache(tokens, 1, true, 20));

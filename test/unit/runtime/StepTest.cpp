@@ -153,6 +153,25 @@ TEST(StepErrors, ContextCanBeFilledToTheLastToken) {
   expectError(LLMOPT_CONTEXT_FULL, llmopt_step(session.get(), &piece, 1), "70");
 }
 
+TEST(StepErrors, ThreadsThatCannotStart) {
+  const TemporaryFile file(makeLibrary(readObject("fake_left")));
+  const uint32_t absent = 1023;
+  const llmopt_open_options options = {.struct_size = sizeof(options),
+                                       .threads = 2,
+                                       .affinity = &absent,
+                                       .affinity_count = 1,
+                                       .weights = LLMOPT_WEIGHTS_MAP};
+  llmopt_model *handle = nullptr;
+  ASSERT_EQ(llmopt_open(file.path(), &options, &handle), LLMOPT_OK);
+  const Model model(handle);
+  const Session session = makeSession(model);
+  const std::vector<int32_t> tokens = makeTokens(70, 1);
+  llmopt_piece piece = makePiece(0, tokens, LLMOPT_WANT_LAST);
+  expectError(LLMOPT_OUT_OF_RESOURCES, llmopt_step(session.get(), &piece, 1),
+              "cannot start thread 1 of 2");
+  EXPECT_EQ(llmopt_length(session.get(), 0), 0u);
+}
+
 TEST(StepErrors, Misuse) {
   const Model model = openModel("fake_left");
   const Session session = makeSession(model);

@@ -15,6 +15,7 @@
 #include <sched.h>
 #include <sys/wait.h>
 #include <thread>
+#include <unistd.h>
 
 using namespace llmopt::runtime;
 
@@ -143,39 +144,53 @@ TEST(ThreadPool, ReportsThreadsThatCannotStart) {
   EXPECT_EQ(executed, 0);
 }
 
-/// The parent is inside of a run, with a second caller waiting, when the child
-/// is made.
+/// When the child is made, the parent is inside of a run: all threads but the
+/// caller have arrived at a barrier, and a second caller waits for its turn.
 TEST(ThreadPool, WorksInAForkedChild) {
   ThreadPool pool(4, {});
-  std::atomic<bool> entered{false}, mayLeave{false};
   struct State {
-    std::atomic<bool> &entered, &mayLeave;
-  } state = {entered, mayLeave};
-  const auto body = [](void *context, uint32_t) {
-    auto &state = *static_cast<State *>(context);
-    state.entered = true;
-    while (!state.mayLeave)
+    std::atomic<uint32_t> entered{0};
+    std::atomic<bool> mayLeave{false};
+  } state;
+  const llmopt_entry wait = [](llmopt_call *call, uint32_t thread) {
+    auto &state = *reinterpret_cast<State *>(call->arena);
+    state.entered.fetch_add(1);
+    while (thread == 0 && !state.mayLeave)
       std::this_thread::yield();
+    call->barrier(call, thread);
   };
-  std::thread first([&] { pool.run(body, &state); });
-  while (!entered)
+  llmopt_call firstCall = {}, secondCall = {};
+  firstCall.arena = secondCall.arena = reinterpret_cast<uint8_t *>(&state);
+  std::thread first([&] { pool.run(wait, firstCall); });
+  while (state.entered < 4)
     std::this_thread::yield();
-  std::thread second([&] { pool.run(body, &state); });
+  std::thread second([&] { pool.run(wait, secondCall); });
+  // Long enough for all of them to fall asleep.
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
 
   const pid_t child = fork();
   if (child == 0) {
-    std::atomic<int> count{0};
-    const auto add = [](void *context, uint32_t) {
-      static_cast<std::atomic<int> *>(context)->fetch_add(1);
+    alarm(20);
+    std::atomic<uint32_t> count{0};
+    llmopt_call call = {};
+    call.arena = reinterpret_cast<uint8_t *>(&count);
+    const llmopt_entry add = [](llmopt_call *call, uint32_t thread) {
+      auto &count = *reinterpret_cast<std::atomic<uint32_t> *>(call->arena);
+      const uint32_t before = count;
+      call->barrier(call, thread);
+      count.fetch_add(1);
+      call->barrier(call, thread);
+      if (count != before + 4)
+        _exit(2);
     };
     for (int i = 0; i < 10; ++i)
-      pool.run(add, &count);
+      pool.run(add, call);
     _exit(count == 40 ? 0 : 1);
   }
   int status = -1;
   ASSERT_EQ(waitpid(child, &status, 0), child);
   EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
-  mayLeave = true;
+  state.mayLeave = true;
   first.join();
   second.join();
 }
