@@ -126,4 +126,32 @@ def VerifyBarriers : Pass<"kernel-verify-barriers", "::mlir::func::FuncOp"> {
   }];
 }
 
+//===----------------------------------------------------------------------===//
+// llmopt-expand-kernels
+//===----------------------------------------------------------------------===//
+
+def ExpandKernels : Pass<"kernel-expand", "::mlir::ModuleOp"> {
+  let summary = "turn kernel operations into calls of generated kernels";
+  let description = [{
+    ```mlir
+    func.func @forward() {
+      kernel.rms_norm %h, %gamma -> %n {epsilon = 1.0e-5 : f32} : ...
+      kernel.barrier
+    ==>
+    func.func @forward(%call: !llvm.ptr, %thread: i32) {
+      %capacity = llvm.load ...  // and the other fields of llmopt_call
+      %n = llvm.getelementptr %arena[%capacity * offset]
+      call @rms_norm_avx2(%h, %stride, %gamma, %n, ...)
+      llvm.call %barrier(%call, %thread)
+    ```
+    The kernels are emitted into the module, one for each key. What covers the rows whose logits are wanted is skipped when there are
+    none. The function gets `kernel.scratch_bytes`; weight_data operations are erased.
+  }];
+  let options = [Option<"isa", "isa", "::llmopt::Isa", "::llmopt::Isa::Avx2", "instruction set of the kernels",
+    [{::llvm::cl::values(clEnumValN(::llmopt::Isa::Avx2, "avx2", "256-bit vectors"),
+                         clEnumValN(::llmopt::Isa::Avx512Vnni, "avx512vnni", "512-bit vectors with integer products"))}]>];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::func::FuncDialect", "::mlir::LLVM::LLVMDialect",
+                           "::mlir::math::MathDialect", "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
+}
+
 #endif // LLMOPT_PASSES_LOWERING_PASSES_TD

@@ -29,6 +29,12 @@ void llmopt::populateBufferizePipeline(OpPassManager &manager) {
   manager.addNestedPass<func::FuncOp>(createVerifyBarriers());
 }
 
+void llmopt::populateExpandPipeline(OpPassManager &manager,
+                                    const ExpandOptions &options) {
+  manager.addPass(createExpandKernels({options.isa}));
+  manager.addNestedPass<func::FuncOp>(createCSEPass());
+}
+
 void llmopt::registerLoweringPipelines() {
   PassPipelineRegistration<>("llmopt-select",
                              "turn the functional entry of a decoder into a "
@@ -38,4 +44,8 @@ void llmopt::registerLoweringPipelines() {
       "llmopt-bufferize",
       "turn the stateful entry into kernel operations on planned buffers",
       populateBufferizePipeline);
+  PassPipelineRegistration<ExpandOptions>(
+      "llmopt-expand-kernels",
+      "turn kernel operations into calls of generated kernels",
+      populateExpandPipeline);
 }

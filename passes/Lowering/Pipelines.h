@@ -10,6 +10,8 @@
 #define LLMOPT_PASSES_LOWERING_PIPELINES_H
 
 #include "mlir/Pass/PassManager.h"
+#include "mlir/Pass/PassOptions.h"
+#include "target/Isa.h"
 
 namespace llmopt {
 
@@ -20,6 +22,23 @@ void populateSelectPipeline(mlir::OpPassManager &manager);
 /// `llmopt-bufferize`: `@forward` on tensors becomes kernel operations on
 /// planned buffers with verified barriers.
 void populateBufferizePipeline(mlir::OpPassManager &manager);
+
+struct ExpandOptions : mlir::PassPipelineOptions<ExpandOptions> {
+  Option<Isa> isa{
+      *this, "isa", llvm::cl::desc("instruction set of the kernels"),
+      llvm::cl::init(Isa::Avx2),
+      llvm::cl::values(clEnumValN(Isa::Avx2, "avx2", "256-bit vectors"),
+                       clEnumValN(Isa::Avx512Vnni, "avx512vnni",
+                                  "512-bit vectors with integer products"))};
+};
+
+/// `llmopt-expand-kernels`: `@forward` becomes `@forward(%call: !llvm.ptr,
+/// %thread: i32)`, the llmopt_entry of the model ABI, which calls generated
+/// kernels. Its attributes `kernel.arena_bytes_per_row` and
+/// `kernel.scratch_bytes` (passes/Lowering/LoweringAttributes.h) say what it
+/// needs.
+void populateExpandPipeline(mlir::OpPassManager &manager,
+                            const ExpandOptions &options);
 
 /// Makes the pipelines known by name, for llmopt-opt.
 void registerLoweringPipelines();
