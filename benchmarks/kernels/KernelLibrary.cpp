@@ -1,5 +1,5 @@
 //===- KernelLibrary.cpp - The kernels of Kernels.inc, compiled and loaded -*-
-//C++ -*-===//
+// C++ -*-===//
 //
 // Part of the llmopt project, under the Apache License v2.0 with LLVM
 // Exceptions. See LICENSE for licence information. SPDX-License-Identifier:

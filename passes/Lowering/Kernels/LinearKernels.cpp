@@ -29,7 +29,7 @@ TileShape tileShape(bool quantized, Epilogue epilogue, Isa isa) {
   // 16 registers of half a panel's width.
   if (quantized)
     return pairs ? TileShape{2, 2} : TileShape{4, 1};
-  return pairs ? TileShape{3, 2} : TileShape{6, 1};
+  return pairs ? TileShape{2, 2} : TileShape{6, 1};
 }
 
 void storeResult(KernelBuilder &k, Epilogue epilogue, Value result, Value y) {
