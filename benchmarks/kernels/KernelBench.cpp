@@ -66,7 +66,7 @@ using ReadFunction = void (*)(const void *bytes, int64_t count, float *sink);
 using PeakFunction = void (*)(int64_t rounds, float *sink);
 
 /// Independent products per round of the peak functions.
-constexpr int64_t kPeakProducts = 12;
+constexpr int64_t kPeakProducts = 6;
 
 /// The yardsticks: reading bytes, and multiplying without reading.
 void addYardsticks(mlir::ModuleOp module, Isa isa) {
