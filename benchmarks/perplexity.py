@@ -4,8 +4,8 @@ SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """
 
 import argparse
+import json
 import math
-import re
 import subprocess
 import sys
 import tempfile
@@ -23,12 +23,12 @@ def measure(library: Path, windows: np.ndarray, threads: int) -> float:
     with tempfile.TemporaryDirectory() as scratch:
         tokens = Path(scratch) / "tokens.npy"
         np.save(tokens, windows)
-        command = [str(locate.tool("llmopt-eval")), str(library), str(tokens), f"-window={windows.shape[1]}", f"-threads={threads}"]
+        shape = [f"-windows={windows.shape[0]}", f"-window={windows.shape[1]}"]
+        command = [str(locate.tool("llmopt-eval")), str(library), str(tokens), *shape, f"-threads={threads}", "-json"]
         run = subprocess.run(command, capture_output=True, text=True, check=False)
-    found = re.search(r"perplexity\D*([\d.]+)", run.stdout)
-    if run.returncode != 0 or not found:
-        sys.exit(f"error: {' '.join(command)} ended with {run.returncode}:\n{run.stdout}{run.stderr}")
-    return float(found[1])
+    if run.returncode != 0:
+        sys.exit(f"error: {' '.join(command)} ended with {run.returncode}:\n{run.stderr}")
+    return json.loads(run.stdout)["perplexity"]
 
 
 def measure_pytorch(checkpoint: Path, windows: np.ndarray) -> float:

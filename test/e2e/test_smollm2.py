@@ -43,6 +43,7 @@ def int8(model_directory, tmp_path_factory):
 
 @pytest.mark.parametrize("form", FORMS)
 def test_float32_agrees_with_onnxruntime(compiled, model_directory, form):
+    library = compiled("smollm2", form, "-quant=none", "-mcpu=native,x86-64-v3")
     directory = model_directory("smollm2", form)
     config = json.loads((model_directory("smollm2", "hf") / "config.json").read_text())
     tokenizer = ChatTokenizer(directory)
@@ -54,7 +55,6 @@ def test_float32_agrees_with_onnxruntime(compiled, model_directory, form):
     for batch in BATCHES:
         past = feeds.empty_past(names, len(batch), config["num_key_value_heads"], config["head_dim"])
         expected.append(accuracy.reference(session, past, [texts[index] for index in batch], STEPS, left))
-    library = compiled("smollm2", form, "-quant=none", "-mcpu=native,x86-64-v3")
     isas = ["avx2"] + ["avx512vnni"] * ("avx512_vnni" in open("/proc/cpuinfo").read())
     for isa in isas:
         for way, score in accuracy.compare(library, isa, 2, expected, left).items():
