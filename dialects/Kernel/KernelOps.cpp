@@ -1,8 +1,8 @@
 //===- KernelOps.cpp - The kernel dialect and its verifiers --- -*- C++ -*-===//
 //
-// Part of the llmopt project, under the Apache License v2.0 with LLVM Exceptions.
-// See LICENSE for licence information.
-// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Part of the llmopt project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for licence information. SPDX-License-Identifier:
+// Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 
@@ -11,6 +11,7 @@
 #include "mlir/IR/DialectImplementation.h"
 #include "llvm/ADT/TypeSwitch.h"
 #include "llvm/Support/MathExtras.h"
+#include <numeric>
 
 using namespace llmopt::kernel;
 using namespace mlir;
@@ -93,7 +94,8 @@ static WeightType weightOf(Value weight) {
   return cast<WeightType>(weight.getType());
 }
 
-/// Checks that a buffer has `expected` columns, up to the padding of rows to 16 floats.
+/// Checks that a buffer has `expected` columns, up to the padding of rows to 16
+/// floats.
 static LogicalResult checkColumns(Operation *op, Value buffer, int64_t expected,
                                   StringRef what) {
   if (columnsOf(buffer) != expected &&
@@ -110,19 +112,20 @@ static LogicalResult checkRecords(Operation *op, Value records, int64_t columns,
            << group;
   int64_t bytes = quantizedRowBytes(columns, group);
   if (columnsOf(records) != bytes)
-    return op->emitOpError() << what << " must have records of " << bytes
-                             << " bytes for " << columns
-                             << " columns and group " << group << ", got "
-                             << columnsOf(records);
+    return op->emitOpError()
+           << what << " must have records of " << bytes << " bytes for "
+           << columns << " columns and group " << group << ", got "
+           << columnsOf(records);
   return success();
 }
 
 /// Checks that records and group come together, and the record or row size.
 static LogicalResult checkGrouped(Operation *op, Value buffer, int64_t columns,
-                                  std::optional<int64_t> group, StringRef what) {
+                                  std::optional<int64_t> group,
+                                  StringRef what) {
   if (holdsRecords(buffer) != group.has_value())
-    return op->emitOpError() << what
-                             << " must hold records exactly when there is a group";
+    return op->emitOpError()
+           << what << " must hold records exactly when there is a group";
   if (group)
     return checkRecords(op, buffer, columns, *group, what);
   return checkColumns(op, buffer, columns, what);
@@ -144,25 +147,31 @@ static LogicalResult checkRaw(Operation *op, Value weight, int64_t columns,
 LogicalResult WeightDataOp::verify() {
   int64_t offset = getOffset(), bytes = getBytes();
   if (offset < 0 || offset % 64 || bytes <= 0)
-    return emitOpError("offset must be a multiple of 64 and bytes positive, got ")
+    return emitOpError(
+               "offset must be a multiple of 64 and bytes positive, got ")
            << offset << " and " << bytes;
-  int64_t rows = 0;
+  SmallVector<int64_t> rows;
   for (Attribute part : getParts()) {
     auto partRows = cast<DictionaryAttr>(part).getAs<IntegerAttr>("rows");
-    if (!partRows)
-      return emitOpError("every part needs 'rows'");
-    rows += partRows.getInt();
+    if (!partRows || partRows.getInt() <= 0)
+      return emitOpError("every part needs 'rows', a positive number");
+    rows.push_back(partRows.getInt());
   }
+  int64_t sum = std::accumulate(rows.begin(), rows.end(), int64_t(0));
   int64_t expected = cast<WeightType>(getType()).getRows();
-  if (rows != expected)
+  if (sum != expected)
     return emitOpError("parts have ")
-           << rows << " rows, but the type has " << expected;
+           << sum << " rows, but the type has " << expected;
+  if (getInterleaved() &&
+      (rows.size() != 2 || rows[0] != rows[1] || rows[0] % 16))
+    return emitOpError("interleaved needs two parts with equal rows, a "
+                       "multiple of 16");
   return success();
 }
 
 LogicalResult WeightOp::verifySymbolUses(SymbolTableCollection &symbolTable) {
-  auto data = symbolTable.lookupNearestSymbolFrom<WeightDataOp>(*this,
-                                                               getWeightAttr());
+  auto data =
+      symbolTable.lookupNearestSymbolFrom<WeightDataOp>(*this, getWeightAttr());
   if (!data)
     return emitOpError("no kernel.weight_data is named ") << getWeightAttr();
   if (data.getType() != getType())
@@ -275,8 +284,7 @@ LogicalResult GatherRowsOp::verify() {
 // Attention
 //===----------------------------------------------------------------------===//
 
-template <typename CacheOp>
-static LogicalResult verifyGeometry(CacheOp op) {
+template <typename CacheOp> static LogicalResult verifyGeometry(CacheOp op) {
   int64_t heads = op.getHeads(), kvHeads = op.getKvHeads();
   if (heads <= 0 || kvHeads <= 0 || heads % kvHeads)
     return op.emitOpError("heads must be a positive multiple of kv_heads, got ")

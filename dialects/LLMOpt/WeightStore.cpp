@@ -43,6 +43,12 @@ WeightStore::~WeightStore() {
 
 void WeightStore::setModelPath(StringRef path) { modelPath = path.str(); }
 
+InFlightDiagnostic
+WeightStore::emitSystemError(function_ref<InFlightDiagnostic()> emitError) {
+  systemError = true;
+  return emitError();
+}
+
 FailureOr<WeightStore::MappedFile *>
 WeightStore::map(StringRef file, function_ref<InFlightDiagnostic()> emitError) {
   std::unique_ptr<MappedFile> &slot = files[file];
@@ -56,8 +62,8 @@ WeightStore::map(StringRef file, function_ref<InFlightDiagnostic()> emitError) {
   llvm::Expected<llvm::sys::fs::file_t> handle =
       llvm::sys::fs::openNativeFileForRead(path);
   if (!handle) {
-    emitError() << "cannot read weights from '" << path
-                << "': " << llvm::toString(handle.takeError());
+    emitSystemError(emitError) << "cannot read weights from '" << path
+                               << "': " << llvm::toString(handle.takeError());
     return failure();
   }
   struct stat status;
@@ -68,8 +74,8 @@ WeightStore::map(StringRef file, function_ref<InFlightDiagnostic()> emitError) {
                                          MAP_PRIVATE, *handle, 0);
   close(*handle);
   if (address == MAP_FAILED) {
-    emitError() << "cannot map weights from '" << path
-                << "': not a readable regular file";
+    emitSystemError(emitError) << "cannot map weights from '" << path
+                               << "': not a readable regular file";
     return failure();
   }
   slot = std::make_unique<MappedFile>();
@@ -105,7 +111,8 @@ WeightStore::read(WeightBlobAttr blob,
     void *address = mmap(nullptr, bytes + skip, PROT_READ, MAP_SHARED,
                          spillDescriptor, offset - skip);
     if (address == MAP_FAILED) {
-      emitError() << "cannot map spilled weights: " << llvm::sys::StrError();
+      emitSystemError(emitError)
+          << "cannot map spilled weights: " << llvm::sys::StrError();
       return failure();
     }
     std::unique_ptr<MappedFile> &spilled = files[spillName];
@@ -148,9 +155,9 @@ WeightStore::copyBytes(WeightBlobAttr blob, char *out,
     ssize_t count = pread(spillDescriptor, out + done, blob.getBytes() - done,
                           blob.getOffset() + done);
     if (count <= 0)
-      return emitError() << "cannot read spilled weights: "
-                         << (count < 0 ? llvm::sys::StrError()
-                                       : "unexpected end of file");
+      return emitSystemError(emitError)
+             << "cannot read spilled weights: "
+             << (count < 0 ? llvm::sys::StrError() : "unexpected end of file");
     done += count;
   }
   return success();
@@ -282,16 +289,18 @@ LogicalResult WeightStore::write(WeightBlobAttr blob, ArrayRef<char> bytes,
     std::lock_guard<std::mutex> lock(mutex);
     if (spillDescriptor < 0)
       if (std::error_code error = createUnlinkedFile(spillDescriptor))
-        return emitError() << "cannot create a temporary file for weights: "
-                           << error.message();
+        return emitSystemError(emitError)
+               << "cannot create a temporary file for weights: "
+               << error.message();
   }
   for (uint64_t done = 0; done < bytes.size();) {
     ssize_t count = pwrite(spillDescriptor, bytes.data() + done,
                            bytes.size() - done, blob.getOffset() + done);
     if (count <= 0)
-      return emitError() << "cannot write " << bytes.size()
-                         << " bytes of weights to a temporary file: "
-                         << llvm::sys::StrError();
+      return emitSystemError(emitError)
+             << "cannot write " << bytes.size()
+             << " bytes of weights to a temporary file: "
+             << llvm::sys::StrError();
     done += count;
   }
   return success();

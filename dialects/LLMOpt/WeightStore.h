@@ -13,6 +13,7 @@
 #include "mlir/Support/LLVM.h"
 #include "llvm/ADT/StringMap.h"
 #include "llvm/Support/FileSystem.h"
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -89,8 +90,16 @@ public:
   spill(mlir::MLIRContext *context, llvm::ArrayRef<char> bytes,
         llvm::function_ref<mlir::InFlightDiagnostic()> emitError);
 
+  /// True once a file could not be opened, read or written: a failure of the
+  /// system, not of the model.
+  bool hasSystemError() const { return systemError; }
+
 private:
   struct MappedFile;
+
+  /// Notes a failure of the system and begins its diagnostic.
+  mlir::InFlightDiagnostic
+  emitSystemError(llvm::function_ref<mlir::InFlightDiagnostic()> emitError);
 
   mlir::LogicalResult
   copyBytes(WeightBlobAttr blob, char *out,
@@ -105,6 +114,7 @@ private:
       llvm::function_ref<mlir::InFlightDiagnostic()> emitError);
 
   std::mutex mutex;
+  std::atomic<bool> systemError = false;
   std::string modelPath;
   llvm::StringMap<std::unique_ptr<MappedFile>> files;
   int spillDescriptor = -1;

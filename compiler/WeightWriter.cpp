@@ -1,0 +1,276 @@
+//===- WeightWriter.cpp - Packs the weights of a library -*- C++ -*-===//
+//
+// Part of the llmopt project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for licence information. SPDX-License-Identifier:
+// Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "compiler/WeightWriter.h"
+#include "dialects/Kernel/KernelOps.h"
+#include "dialects/LLMOpt/WeightStore.h"
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/Threading.h"
+#include "runtime/include/llmopt/ModelABI.h"
+#include "target/PackedFormat.h"
+#include <algorithm>
+#include <cerrno>
+#include <numeric>
+#include <unistd.h>
+
+using namespace llmopt;
+using namespace mlir;
+
+namespace {
+
+/// Packs one weight.
+class WeightPacker {
+public:
+  WeightPacker(kernel::WeightDataOp data, WeightStore &store)
+      : data(data), type(cast<kernel::WeightType>(data.getType())),
+        store(store) {}
+
+  FailureOr<std::vector<uint8_t>> pack();
+
+private:
+  FailureOr<std::vector<uint8_t>> packFloats();
+  FailureOr<std::vector<uint8_t>> packCodes();
+  FailureOr<std::vector<float>> readFloats(DictionaryAttr part, StringRef name,
+                                           ArrayRef<int64_t> shape);
+  FailureOr<std::vector<int8_t>> readCodes(DictionaryAttr part,
+                                           ArrayRef<int64_t> shape);
+  FailureOr<Attribute> sourceOf(DictionaryAttr part, StringRef name);
+
+  /// Reads all parts and puts their rows in order; a row has `width` values.
+  template <typename T, typename Read>
+  FailureOr<std::vector<T>> gather(int64_t width, Read read);
+
+  kernel::WeightDataOp data;
+  kernel::WeightType type;
+  WeightStore &store;
+};
+
+} // namespace
+
+FailureOr<std::vector<uint8_t>> WeightPacker::pack() {
+  switch (type.getFormat()) {
+  case kernel::PackFormat::Raw:
+  case kernel::PackFormat::F32:
+    return packFloats();
+  case kernel::PackFormat::Int8:
+  case kernel::PackFormat::Int8Bitmask:
+    return packCodes();
+  }
+  llvm_unreachable("unknown format");
+}
+
+//===----------------------------------------------------------------------===//
+// Reading
+//===----------------------------------------------------------------------===//
+
+static int64_t rowsOf(Attribute part) {
+  return cast<DictionaryAttr>(part).getAs<IntegerAttr>("rows").getInt();
+}
+
+FailureOr<Attribute> WeightPacker::sourceOf(DictionaryAttr part,
+                                            StringRef name) {
+  Attribute source = part.get(name);
+  if (isa_and_nonnull<WeightBlobAttr, RandomAttr, ElementsAttr>(source))
+    return source;
+  data.emitError("weight '")
+      << data.getName() << "' cannot be packed: a part has no '" << name << "'";
+  return failure();
+}
+
+FailureOr<std::vector<float>>
+WeightPacker::readFloats(DictionaryAttr part, StringRef name,
+                         ArrayRef<int64_t> shape) {
+  FailureOr<Attribute> source = sourceOf(part, name);
+  if (failed(source))
+    return failure();
+  auto type = RankedTensorType::get(shape, Float32Type::get(part.getContext()));
+  return store.readFloats(*source, type, [&] { return data.emitError(); });
+}
+
+FailureOr<std::vector<int8_t>>
+WeightPacker::readCodes(DictionaryAttr part, ArrayRef<int64_t> shape) {
+  FailureOr<Attribute> source = sourceOf(part, "codes");
+  if (failed(source))
+    return failure();
+  auto type =
+      RankedTensorType::get(shape, IntegerType::get(part.getContext(), 8));
+  return store.readCodes(*source, type, [&] { return data.emitError(); });
+}
+
+template <typename T, typename Read>
+FailureOr<std::vector<T>> WeightPacker::gather(int64_t width, Read read) {
+  SmallVector<std::vector<T>> parts;
+  for (Attribute part : data.getParts()) {
+    FailureOr<std::vector<T>> values = read(cast<DictionaryAttr>(part));
+    if (failed(values))
+      return failure();
+    parts.push_back(std::move(*values));
+  }
+  if (parts.size() == 1)
+    return std::move(parts[0]);
+  // One panel of each part in turn, or each part as a whole.
+  std::vector<T> rows;
+  rows.reserve(type.getRows() * width);
+  size_t step = data.getInterleaved() ? kPanelRows * width : SIZE_MAX;
+  for (size_t begin = 0; rows.size() < size_t(type.getRows() * width);
+       begin += step)
+    for (const std::vector<T> &part : parts)
+      rows.insert(rows.end(), part.begin() + begin,
+                  part.begin() + begin + std::min(step, part.size() - begin));
+  return rows;
+}
+
+//===----------------------------------------------------------------------===//
+// Packing
+//===----------------------------------------------------------------------===//
+
+FailureOr<std::vector<uint8_t>> WeightPacker::packFloats() {
+  int64_t columns = type.getColumns();
+  FailureOr<std::vector<float>> values =
+      gather<float>(columns, [&](DictionaryAttr part) {
+        return readFloats(part, "codes", {rowsOf(part), columns});
+      });
+  if (failed(values))
+    return failure();
+  if (type.getFormat() == kernel::PackFormat::Raw) {
+    const auto *begin = reinterpret_cast<const uint8_t *>(values->data());
+    return std::vector<uint8_t>(begin, begin + values->size() * sizeof(float));
+  }
+  std::vector<uint8_t> bytes(
+      densePackedBytes(PackedLayout::F32, type.getRows(), columns));
+  packF32(*values, type.getRows(), columns, bytes);
+  return bytes;
+}
+
+FailureOr<std::vector<uint8_t>> WeightPacker::packCodes() {
+  int64_t rows = type.getRows(), columns = type.getColumns();
+  FailureOr<std::vector<int8_t>> codes =
+      gather<int8_t>(columns, [&](DictionaryAttr part) {
+        return readCodes(part, {rowsOf(part), columns});
+      });
+  if (failed(codes))
+    return failure();
+  FailureOr<std::vector<float>> scales =
+      gather<float>(1, [&](DictionaryAttr part) {
+        return readFloats(part, "scales", {rowsOf(part)});
+      });
+  if (failed(scales))
+    return failure();
+  if (type.getFormat() == kernel::PackFormat::Int8) {
+    std::vector<uint8_t> bytes(
+        densePackedBytes(PackedLayout::Int8, rows, columns));
+    packInt8(*codes, *scales, rows, columns, bytes);
+    return bytes;
+  }
+  std::vector<uint8_t> bytes(bitmaskPackedBytes(*codes, rows, columns));
+  packInt8Bitmask(*codes, *scales, rows, columns, bytes);
+  return bytes;
+}
+
+//===----------------------------------------------------------------------===//
+// All weights
+//===----------------------------------------------------------------------===//
+
+/// Name of a format in the descriptor: encoding, granularity of scales, layout.
+static StringRef formatName(kernel::PackFormat format) {
+  switch (format) {
+  case kernel::PackFormat::F32:
+    return "f32";
+  case kernel::PackFormat::Int8:
+    return "int8/channel";
+  case kernel::PackFormat::Int8Bitmask:
+    return "int8/channel/bitmask";
+  case kernel::PackFormat::Raw:
+    return "f32/raw";
+  }
+  llvm_unreachable("unknown format");
+}
+
+static LogicalResult packWeight(kernel::WeightDataOp data, WeightStore &store,
+                                WeightSink sink,
+                                DescriptorContents::Weight &entry) {
+  FailureOr<std::vector<uint8_t>> bytes = WeightPacker(data, store).pack();
+  if (failed(bytes))
+    return failure();
+  uint64_t planned = data.getBytes();
+  if (bytes->size() != planned)
+    return data.emitError("weight '")
+           << data.getName() << "' packs to " << bytes->size() << " bytes, but "
+           << planned << " are planned";
+  if (llvm::Error error = sink(data.getOffset(), *bytes))
+    return data.emitError("cannot write weight '")
+           << data.getName() << "': " << llvm::toString(std::move(error));
+  auto type = cast<kernel::WeightType>(data.getType());
+  entry.name = data.getName().str();
+  entry.format = formatName(type.getFormat()).str();
+  entry.rows = type.getRows();
+  entry.columns = type.getColumns();
+  entry.offset = data.getOffset();
+  entry.bytes = planned;
+  entry.zeros = data.getZeros();
+  entry.checksum = llmopt_checksum(bytes->data(), bytes->size());
+  return success();
+}
+
+uint64_t llmopt::packedWeightsBytes(ModuleOp module) {
+  uint64_t end = 0;
+  for (auto data : module.getOps<kernel::WeightDataOp>())
+    end = std::max<uint64_t>(end, data.getOffset() + data.getBytes());
+  return end;
+}
+
+FailureOr<WeightTable> llmopt::packWeights(ModuleOp module, WeightSink sink,
+                                           WeightProgress progress) {
+  MLIRContext *context = module.getContext();
+  WeightStore &store =
+      context->getOrLoadDialect<LLMOptDialect>()->getWeightStore();
+  auto ops = llvm::to_vector(module.getOps<kernel::WeightDataOp>());
+  // The largest first, so that none of them is left to the end.
+  SmallVector<size_t> order(ops.size());
+  std::iota(order.begin(), order.end(), 0);
+  llvm::sort(order, [&](size_t a, size_t b) {
+    return std::pair(ops[b].getBytes(), a) < std::pair(ops[a].getBytes(), b);
+  });
+  WeightTable table(ops.size());
+  auto packOne = [&](size_t index) {
+    if (failed(packWeight(ops[index], store, sink, table[index])))
+      return failure();
+    if (progress)
+      progress(table[index].name);
+    return success();
+  };
+  if (failed(failableParallelForEach(context, order, packOne)))
+    return failure();
+  return table;
+}
+
+static llvm::Error writeAt(int descriptor, uint64_t offset,
+                           ArrayRef<uint8_t> bytes) {
+  while (!bytes.empty()) {
+    ssize_t count = pwrite(descriptor, bytes.data(), bytes.size(), offset);
+    if (count < 0 && errno == EINTR)
+      continue;
+    if (count < 0)
+      return llvm::errorCodeToError(
+          std::error_code(errno, std::generic_category()));
+    bytes = bytes.drop_front(count);
+    offset += count;
+  }
+  return llvm::Error::success();
+}
+
+FailureOr<WeightTable> llmopt::writeWeights(ModuleOp module, int descriptor,
+                                            uint64_t fileOffset,
+                                            WeightProgress progress) {
+  return packWeights(
+      module,
+      [&](uint64_t offset, ArrayRef<uint8_t> bytes) {
+        return writeAt(descriptor, fileOffset + offset, bytes);
+      },
+      progress);
+}
