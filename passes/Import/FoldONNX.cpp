@@ -82,6 +82,26 @@ struct DropNode : NodePattern {
   Pass::Statistic &count;
 };
 
+/// A Cast to the type that its input has.
+struct DropCast : NodePattern {
+  DropCast(MLIRContext *context, Pass::Statistic &count)
+      : NodePattern(context, "Cast"), count(count) {}
+
+  LogicalResult matchNode(onnx::NodeOp node,
+                          PatternRewriter &rewriter) const override {
+    Value input = getInput(node, 0);
+    if (!input || !isa<RankedTensorType>(input.getType()) ||
+        node.getNumResults() != 1 ||
+        node.getResult(0).getType() != input.getType())
+      return rewriter.notifyMatchFailure(node, "it converts its input");
+    rewriter.replaceOp(node, input);
+    ++count;
+    return success();
+  }
+
+  Pass::Statistic &count;
+};
+
 struct FoldONNXPass : impl::FoldONNXBase<FoldONNXPass> {
   void runOnOperation() override {
     MLIRContext *context = &getContext();
@@ -89,6 +109,7 @@ struct FoldONNXPass : impl::FoldONNXBase<FoldONNXPass> {
     patterns.add<FoldConstant>(context, constants);
     patterns.add<DropNode>(context, "Identity", dropped);
     patterns.add<DropNode>(context, "Dropout", dropped);
+    patterns.add<DropCast>(context, dropped);
     applyNodePatterns(getOperation(), std::move(patterns));
   }
 };

@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "passes/Import/NodePattern.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
 #include "mlir/Rewrite/PatternApplicator.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
@@ -53,6 +54,8 @@ void applyNodePatterns(func::FuncOp function, RewritePatternSet patterns,
   SmallVector<onnx::NodeOp> nodes(
       function.getBody().front().getOps<onnx::NodeOp>());
   for (onnx::NodeOp node : nodes) {
+    if (node.use_empty())
+      continue;
     rewriter.setInsertionPoint(node);
     refusals.reasons.clear();
     if (succeeded(applicator.matchAndRewrite(node, rewriter)) ||
@@ -70,8 +73,7 @@ void applyNodePatterns(func::FuncOp function, RewritePatternSet patterns,
 void eraseDeadNodes(func::FuncOp function) {
   for (Operation &op :
        llvm::make_early_inc_range(llvm::reverse(function.getBody().front())))
-    if (op.use_empty() &&
-        isa<onnx::NodeOp, onnx::InitializerOp, onnx::NoneOp>(op))
+    if (isOpTriviallyDead(&op))
       op.erase();
 }
 

@@ -19,8 +19,8 @@ class ImportPass<string argument> : Pass<argument, "::mlir::func::FuncOp"> {
 def FoldONNX : ImportPass<"llmopt-fold-onnx"> {
   let summary = "turn Constant nodes into initializers and drop nodes that do nothing";
   let description = [{
-    Constants have two spellings in ONNX; after this pass they have one. Identity, Dropout without training, and Concat of a
-    single input vanish.
+    Constants have two spellings in ONNX; after this pass they have one. Identity, Dropout without training, and a Cast to the type
+    that its input has (see llmopt-infer-onnx-types) vanish.
 
     ```mlir
     %0 = onnx.node "Constant"() {value = dense<2> : tensor<i64>} : () -> !onnx.value
@@ -69,10 +69,40 @@ def RaiseGroupQueryAttention : ImportPass<"llmopt-raise-group-query-attention"> 
   let statistics = [Statistic<"raised", "raised", "attention nodes raised">];
 }
 
+def RaiseAttention : ImportPass<"llmopt-raise-attention"> {
+  let summary = "raise attention that is written out in primitive nodes";
+  let description = [{
+    The root is the product of softmax probabilities and values. Every tensor that leads to it is described as a function of its indices
+    (IndexAnalysis), and the raising holds when these functions are what attention is: the mask hides keys after the query and keys that the
+    attention mask drops, and only those; keys and values are past then new ones, repeated for the heads of a group; queries and keys are
+    projections, perhaps rotated by halves with factors that depend on the position only. How the graph moves the elements does not
+    matter.
+
+    `max-positions` is the number of rows of the table of rotary factors, computed as the graph would compute them.
+
+    ```mlir
+    %s = onnx.node "MatMul"(%queries, %keys)
+    %m = onnx.node "Add"(%s, %mask)
+    %p = onnx.node "Softmax"(%m) {axis = -1 : i64}
+    %o = onnx.node "MatMul"(%p, %values)
+    %r = onnx.node "Reshape"(%o_transposed, %shape)
+    ==>
+    %qr = llmopt.rope %q at %positions, %table {head_dim = 64, heads = 9}
+    %kr = llmopt.rope %k at %positions, %table {head_dim = 64, heads = 3}
+    %r, %pk, %pv = llmopt.attention %qr, %kr, %v past(%past_k, %past_v) mask(%mask) left {...}
+    ```
+  }];
+  let options = [
+    Option<"maxPositions", "max-positions", "int64_t", "4096", "rows of a rotary table">
+  ];
+  let statistics = [Statistic<"raised", "raised", "attentions raised">];
+}
+
 def RaiseNorm : ImportPass<"llmopt-raise-norm"> {
   let summary = "raise root mean square normalisations";
   let description = [{
-    SimplifiedLayerNormalization, and SkipSimplifiedLayerNormalization with the sum it also returns.
+    SimplifiedLayerNormalization, RMSNormalization, SkipSimplifiedLayerNormalization with the sum it also returns, and the chain
+    of squares, mean, square root and quotient that exporters write.
 
     ```mlir
     %n, %0, %1, %sum = onnx.node "SkipSimplifiedLayerNormalization" domain "com.microsoft" (%x, %skip, %gamma)

@@ -16,8 +16,11 @@ namespace llmopt {
 void populateImportPipeline(mlir::OpPassManager &manager,
                             const ImportPipelineOptions &options) {
   mlir::OpPassManager &function = manager.nest<mlir::func::FuncOp>();
-  function.addPass(createFoldONNX());
   function.addPass(createInferONNXTypes());
+  function.addPass(createFoldONNX());
+  RaiseAttentionOptions attention;
+  attention.maxPositions = options.maxPositions;
+  function.addPass(createRaiseAttention(attention));
   function.addPass(createRaiseGroupQueryAttention());
   function.addPass(createRaiseNorm());
   function.addPass(createRaiseLinear());

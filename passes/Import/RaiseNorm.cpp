@@ -38,10 +38,92 @@ static FailureOr<Value> createNorm(PatternRewriter &rewriter, Location location,
                                  rewriter.getF32FloatAttr(epsilon)));
 }
 
+/// True for a constant of one element that is `number`.
+static bool isScalar(Value value, float number) {
+  return getScalarFloat(value) == number;
+}
+
+/// The x of x * x or of Pow(x, 2); null for any other value.
+static Value matchSquare(Value value) {
+  if (onnx::NodeOp power = getNode(value, "Pow"))
+    return isScalar(getInput(power, 1), 2) ? getInput(power, 0) : Value();
+  onnx::NodeOp product = getNode(value, "Mul");
+  return product && getInput(product, 0) == getInput(product, 1)
+             ? getInput(product, 0)
+             : Value();
+}
+
+/// True when a reduction is over the last axis, which it keeps.
+static bool isOverLastAxis(onnx::NodeOp reduction, int64_t rank) {
+  std::optional<SmallVector<int64_t>> axes;
+  if (auto attribute = reduction.getNodeAttr<DenseI64ArrayAttr>("axes"))
+    axes = SmallVector<int64_t>(attribute.asArrayRef());
+  else
+    axes = getIntegers(getInput(reduction, 1));
+  return axes && axes->size() == 1 &&
+         normalizeAxis(axes->front(), rank) == rank - 1 &&
+         getIntAttr(reduction, "keepdims", 1) == 1;
+}
+
+/// The epsilon when `value` is mean(x * x) + epsilon over the last axis.
+static std::optional<float> matchMeanSquare(Value value, Value input) {
+  onnx::NodeOp sum = getNode(value, "Add");
+  RankedTensorType type = getFloatTensorType(input);
+  if (!sum || !type)
+    return std::nullopt;
+  for (unsigned index : {0, 1}) {
+    onnx::NodeOp mean = getNode(getInput(sum, index), "ReduceMean");
+    if (mean && matchSquare(getInput(mean, 0)) == input &&
+        isOverLastAxis(mean, type.getRank()))
+      return getScalarFloat(getInput(sum, 1 - index));
+  }
+  return std::nullopt;
+}
+
+/// The epsilon when `value` is 1 / sqrt(mean(x * x) + epsilon).
+static std::optional<float> matchInverseDeviation(Value value, Value input) {
+  if (onnx::NodeOp power = getNode(value, "Pow"))
+    return isScalar(getInput(power, 1), -0.5f)
+               ? matchMeanSquare(getInput(power, 0), input)
+               : std::nullopt;
+  Value root;
+  if (onnx::NodeOp reciprocal = getNode(value, "Reciprocal"))
+    root = getInput(reciprocal, 0);
+  else if (onnx::NodeOp quotient = getNode(value, "Div");
+           quotient && isScalar(getInput(quotient, 0), 1))
+    root = getInput(quotient, 1);
+  onnx::NodeOp deviation = getNode(root, "Sqrt");
+  return deviation ? matchMeanSquare(getInput(deviation, 0), input)
+                   : std::nullopt;
+}
+
+/// The epsilon when `value` is x / sqrt(mean(x * x) + epsilon).
+static std::optional<float> matchScaled(Value value, Value &input) {
+  if (onnx::NodeOp quotient = getNode(value, "Div")) {
+    input = getInput(quotient, 0);
+    onnx::NodeOp deviation = getNode(getInput(quotient, 1), "Sqrt");
+    return deviation ? matchMeanSquare(getInput(deviation, 0), input)
+                     : std::nullopt;
+  }
+  onnx::NodeOp product = getNode(value, "Mul");
+  for (unsigned index : {0, 1}) {
+    if (!product)
+      break;
+    input = getInput(product, index);
+    if (std::optional<float> epsilon =
+            matchInverseDeviation(getInput(product, 1 - index), input))
+      return epsilon;
+  }
+  return std::nullopt;
+}
+
 namespace {
+/// SimplifiedLayerNormalization, and RMSNormalization, which became a standard
+/// operator in version 23.
 struct RaiseSimplifiedNorm : NodePattern {
-  RaiseSimplifiedNorm(MLIRContext *context, Pass::Statistic &count)
-      : NodePattern(context, "SimplifiedLayerNormalization"), count(count) {}
+  RaiseSimplifiedNorm(MLIRContext *context, StringRef opType,
+                      Pass::Statistic &count)
+      : NodePattern(context, opType), count(count) {}
 
   LogicalResult matchNode(onnx::NodeOp node,
                           PatternRewriter &rewriter) const override {
@@ -112,11 +194,45 @@ struct RaiseSkipSimplifiedNorm : NodePattern {
   Pass::Statistic &count;
 };
 
+/// gamma * (x / sqrt(mean(x * x) + epsilon)) in primitive nodes.
+struct RaiseWrittenNorm : NodePattern {
+  RaiseWrittenNorm(MLIRContext *context, Pass::Statistic &count)
+      : NodePattern(context, "Mul"), count(count) {}
+
+  LogicalResult matchNode(onnx::NodeOp node,
+                          PatternRewriter &rewriter) const override {
+    for (unsigned index : {0, 1}) {
+      Value gamma = getInput(node, index), scaled = getInput(node, 1 - index);
+      Value input;
+      std::optional<float> epsilon = matchScaled(scaled, input);
+      if (!epsilon)
+        continue;
+      std::string reason;
+      FailureOr<Value> norm =
+          createNorm(rewriter, node.getLoc(), input, gamma, *epsilon, reason);
+      if (failed(norm))
+        return rewriter.notifyMatchFailure(node,
+                                           "as a normalisation: " + reason);
+      rewriter.replaceOp(node, *norm);
+      ++count;
+      return success();
+    }
+    return rewriter.notifyMatchFailure(
+        node, "it is no normalisation (no factor is x / sqrt(mean(x * x) + "
+              "epsilon))");
+  }
+
+  Pass::Statistic &count;
+};
+
 struct RaiseNormPass : impl::RaiseNormBase<RaiseNormPass> {
   void runOnOperation() override {
     MLIRContext *context = &getContext();
     RewritePatternSet patterns(context);
-    patterns.add<RaiseSimplifiedNorm, RaiseSkipSimplifiedNorm>(context, raised);
+    patterns.add<RaiseSimplifiedNorm>(context, "SimplifiedLayerNormalization",
+                                      raised);
+    patterns.add<RaiseSimplifiedNorm>(context, "RMSNormalization", raised);
+    patterns.add<RaiseSkipSimplifiedNorm, RaiseWrittenNorm>(context, raised);
     applyNodePatterns(getOperation(), std::move(patterns));
   }
 };

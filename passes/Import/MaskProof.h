@@ -1,0 +1,42 @@
+//===- MaskProof.h - What a mask lets a query see -*- C++ -*-===//
+//
+// Part of the llmopt project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for licence information. SPDX-License-Identifier:
+// Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef LLMOPT_PASSES_IMPORT_MASKPROOF_H
+#define LLMOPT_PASSES_IMPORT_MASKPROOF_H
+
+#include "passes/Import/SymbolicExpr.h"
+#include <string>
+
+namespace llmopt {
+
+/// The masked score of a query and a key, as the softmax gets it.
+struct MaskedScore {
+  /// The whole expression, of `query` (an index in the sequence) and `key` (an
+  /// index into past and new keys).
+  symbolic::Expr expression;
+  /// The product of query and key in it.
+  symbolic::Expr product;
+  symbolic::Expr query, key;
+  /// The number of past keys.
+  symbolic::Expr past;
+  /// The element of the attention mask for this key; null without a mask.
+  symbolic::Expr mask;
+};
+
+/// Proves that the masked score is `factor * product` when key <= query + past
+/// and the mask is not 0, and otherwise at most -1e30 (or minus infinity) away
+/// from a multiple of the product, so that its probability is 0 beside any
+/// visible key. The mask's elements are taken to be 0 or 1, which is what they
+/// are in ONNX decoders. Returns the factor; on failure nullopt and a reason.
+std::optional<float> proveCausalMask(const MaskedScore &score,
+                                     symbolic::Context &context,
+                                     std::string &reason);
+
+} // namespace llmopt
+
+#endif // LLMOPT_PASSES_IMPORT_MASKPROOF_H
