@@ -75,11 +75,11 @@ def reference(session, past: feeds.Tensors, batch: list[list[int]], steps: int, 
     return Reference(batch, logits, chosen)
 
 
-def references(directory: Path, config: dict, batches: Sequence[list[list[int]]], left: bool) -> list[Reference]:
+def references(directory: Path, config: dict, batches: Sequence[list[list[int]]], left: bool, steps: int = STEPS) -> list[Reference]:
     session = support.open_onnxruntime(directory)
     names = [value.name for value in session.get_inputs()]
     return [
-        reference(session, feeds.empty_past(names, len(batch), config["num_key_value_heads"], config["head_dim"]), batch, STEPS, left)
+        reference(session, feeds.empty_past(names, len(batch), config["num_key_value_heads"], config["head_dim"]), batch, steps, left)
         for batch in batches
     ]
 

@@ -17,10 +17,8 @@ STEPS = 4
 @pytest.fixture(scope="module")
 def references(model_directory):
     config = json.loads((model_directory("tiny", "hf") / "config.json").read_text())
-    return {
-        form: accuracy.references(model_directory("tiny", form), config, [[prompt] for prompt in PROMPTS] + [PROMPTS], form != "genai")
-        for form in support.FORMS
-    }
+    batches = [*([prompt] for prompt in PROMPTS), PROMPTS]
+    return {form: accuracy.references(model_directory("tiny", form), config, batches, form != "genai", STEPS) for form in support.FORMS}
 
 
 @pytest.mark.parametrize("form", ["dynamo", "torchscript"])
@@ -32,7 +30,7 @@ def test_forms_agree_although_they_are_padded_differently(references, form):
             for row, want in zip(rows, wanted, strict=True):
                 score.add(row, want)
     assert score.good() and score.worst < 1e-4
-    assert score.rows == 2 * (sum(map(len, PROMPTS)) + accuracy.STEPS * len(PROMPTS))
+    assert score.rows == 2 * (sum(map(len, PROMPTS)) + STEPS * len(PROMPTS))
 
 
 def test_a_batch_computes_what_each_row_computes_alone(references):

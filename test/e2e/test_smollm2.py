@@ -9,7 +9,6 @@ import subprocess
 import sys
 
 import accuracy
-import feeds
 import numpy as np
 import prompts
 import pytest
@@ -49,12 +48,7 @@ def test_float32_agrees_with_onnxruntime(compiled, model_directory, form):
     tokenizer = ChatTokenizer(directory)
     texts = [tokenizer.encode(text)[:length] for text, length in zip(prompts.TEXTS, prompts.LENGTHS)]
     left = form != "genai"
-    session = support.open_onnxruntime(directory, threads=2)
-    names = [value.name for value in session.get_inputs()]
-    expected = []
-    for batch in BATCHES:
-        past = feeds.empty_past(names, len(batch), config["num_key_value_heads"], config["head_dim"])
-        expected.append(accuracy.reference(session, past, [texts[index] for index in batch], STEPS, left))
+    expected = accuracy.references(directory, config, [[texts[index] for index in batch] for batch in BATCHES], left, STEPS)
     isas = ["avx2"] + ["avx512vnni"] * ("avx512_vnni" in open("/proc/cpuinfo").read())
     for isa in isas:
         for way, score in accuracy.compare(library, isa, 2, expected, left).items():
