@@ -29,6 +29,8 @@ int complain(const Error &error) {
 int parseFlags(int argc, char **argv, cl::OptionCategory &category,
                const char *overview) {
   cl::HideUnrelatedOptions(category);
+  cl::SetVersionPrinter(
+      [](raw_ostream &os) { os << "llmopt " LLMOPT_VERSION "\n"; });
   return cl::ParseCommandLineOptions(argc, argv, overview, &errs()) ? kDone
                                                                     : kUsage;
 }

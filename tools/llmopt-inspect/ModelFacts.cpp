@@ -35,6 +35,31 @@ std::string buildIdOf(const llmopt_model_descriptor &model) {
   return toHex(ArrayRef(model.build_id), /*LowerCase=*/true);
 }
 
+StringMap<std::string> kernelsOf(const llmopt_model_descriptor &model) {
+  StringMap<std::string> kernels;
+  if (!model.report)
+    return kernels;
+  Expected<json::Value> report = json::parse(model.report);
+  if (!report) {
+    consumeError(report.takeError());
+    return kernels;
+  }
+  const json::Object *object = report->getAsObject();
+  const json::Array *layers = object ? object->getArray("layers") : nullptr;
+  if (!layers)
+    return kernels;
+  for (const json::Value &layer : *layers) {
+    const json::Object *entry = layer.getAsObject();
+    if (!entry)
+      continue;
+    const std::optional<StringRef> name = entry->getString("name");
+    const std::optional<StringRef> kernel = entry->getString("kernel");
+    if (name && kernel)
+      kernels[*name] = kernel->str();
+  }
+  return kernels;
+}
+
 static json::Array tensorsToJSON(ArrayRef<llmopt_tensor_descriptor> tensors) {
   json::Array result;
   for (const llmopt_tensor_descriptor &tensor : tensors)
@@ -46,12 +71,15 @@ static json::Array tensorsToJSON(ArrayRef<llmopt_tensor_descriptor> tensors) {
   return result;
 }
 
-static json::Array weightsToJSON(ArrayRef<llmopt_weight_descriptor> weights) {
+static json::Array weightsToJSON(const llmopt_model_descriptor &model) {
+  const StringMap<std::string> kernels = kernelsOf(model);
   json::Array result;
-  for (const llmopt_weight_descriptor &weight : weights) {
+  for (const llmopt_weight_descriptor &weight :
+       ArrayRef(model.weights, model.weight_count)) {
     const Totals totals = totalsOf(weight);
     result.push_back(json::Object{{"name", weight.name},
                                   {"format", weight.format},
+                                  {"kernel", kernels.lookup(weight.name)},
                                   {"rows", weight.rows},
                                   {"columns", weight.columns},
                                   {"zeros", totals.zeroFraction()},
@@ -63,8 +91,7 @@ static json::Array weightsToJSON(ArrayRef<llmopt_weight_descriptor> weights) {
 
 json::Object toJSON(const llmopt_model_info &info) {
   const llmopt_model_descriptor &model = *info.descriptor;
-  const ArrayRef weights(model.weights, model.weight_count);
-  const Totals totals = totalsOf(weights);
+  const Totals totals = totalsOf({model.weights, model.weight_count});
   json::Array variants;
   for (const llmopt_variant &variant :
        ArrayRef(model.variants, model.variant_count))
@@ -93,7 +120,7 @@ json::Object toJSON(const llmopt_model_info &info) {
       {"variants", std::move(variants)},
       {"inputs", tensorsToJSON(ArrayRef(info.inputs, info.input_count))},
       {"outputs", tensorsToJSON(ArrayRef(info.outputs, info.output_count))},
-      {"weights", weightsToJSON(weights)},
+      {"weights", weightsToJSON(model)},
       {"totals", json::Object{{"zeros", totals.zeroFraction()},
                               {"bits_per_weight", totals.bitsPerWeight()},
                               {"bytes", totals.bytes}}}};

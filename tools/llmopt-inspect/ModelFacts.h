@@ -12,6 +12,7 @@
 #include "llmopt/Runtime.h"
 
 #include "llvm/ADT/ArrayRef.h"
+#include "llvm/ADT/StringMap.h"
 #include "llvm/Support/JSON.h"
 
 namespace llmopt::tools {
@@ -41,6 +42,10 @@ llvm::StringRef nameOfPadding(int32_t padding);
 /// Hexadecimal digits of the build id.
 std::string buildIdOf(const llmopt_model_descriptor &model);
 Totals totalsOf(llvm::ArrayRef<llmopt_weight_descriptor> weights);
+
+/// Name of the kernel of each weight, by the weight's name, as far as the
+/// report in the library says it.
+llvm::StringMap<std::string> kernelsOf(const llmopt_model_descriptor &model);
 
 /// Everything that llmopt-inspect knows.
 llvm::json::Object toJSON(const llmopt_model_info &info);

@@ -47,12 +47,27 @@ static void printTensors(StringRef kind,
   }
 }
 
-static void printRow(StringRef name, StringRef format, StringRef shape,
-                     const Totals &totals) {
-  outs() << llvm::format(
-      "%-44s %-24s %14s %6.2f%% %7.3f %12llu\n", name.str().c_str(),
-      format.str().c_str(), shape.str().c_str(), 100 * totals.zeroFraction(),
-      totals.bitsPerWeight(), static_cast<unsigned long long>(totals.bytes));
+static void printRow(StringRef name, StringRef format, StringRef kernel,
+                     StringRef shape, const Totals &totals) {
+  outs() << left_justify(name, 44) << ' ' << left_justify(format, 24) << ' '
+         << left_justify(kernel, 28) << ' ' << right_justify(shape, 14)
+         << llvm::format(" %6.2f%% %7.3f %12llu\n", 100 * totals.zeroFraction(),
+                         totals.bitsPerWeight(),
+                         static_cast<unsigned long long>(totals.bytes));
+}
+
+static void printWeights(const llmopt_model_descriptor &model) {
+  outs() << '\n'
+         << left_justify("weight", 44) << ' ' << left_justify("format", 24)
+         << ' ' << left_justify("kernel", 28) << ' '
+         << right_justify("shape", 14) << "   zeros    bits        bytes\n";
+  const StringMap<std::string> kernels = kernelsOf(model);
+  const ArrayRef weights(model.weights, model.weight_count);
+  for (const llmopt_weight_descriptor &weight : weights)
+    printRow(weight.name, weight.format, kernels.lookup(weight.name),
+             (Twine(weight.rows) + "x" + Twine(weight.columns)).str(),
+             totalsOf(weight));
+  printRow("total", "", "", "", totalsOf(weights));
 }
 
 static void printText(const llmopt_model_info &info) {
@@ -74,14 +89,7 @@ static void printText(const llmopt_model_info &info) {
   outs() << "in use: " << info.variant_reason << '\n';
   printTensors("input", ArrayRef(info.inputs, info.input_count));
   printTensors("output", ArrayRef(info.outputs, info.output_count));
-  outs() << format("\n%-44s %-24s %14s %7s %7s %12s\n", "weight", "format",
-                   "shape", "zeros", "bits", "bytes");
-  const ArrayRef weights(model.weights, model.weight_count);
-  for (const llmopt_weight_descriptor &weight : weights)
-    printRow(weight.name, weight.format,
-             (Twine(weight.rows) + "x" + Twine(weight.columns)).str(),
-             totalsOf(weight));
-  printRow("total", "", "", totalsOf(weights));
+  printWeights(model);
 }
 
 int main(int argc, char **argv) {

@@ -187,6 +187,8 @@ llmopt_model_descriptor describe() {
   model.outputs = outputs;
   model.weights = weights;
   model.variants = variants;
+  if (kPadding == LLMOPT_PADDING_LEFT)
+    model.report = R"({"layers": [{"name": "head", "kernel": "sum"}]})";
   return model;
 }
 

@@ -107,6 +107,12 @@ TEST_F(CommandTest, RunSaysThatTheContextIsFull) {
             static_cast<ptrdiff_t>(kMaxSequence) - 1 + 4);
 }
 
+TEST_F(CommandTest, Version) {
+  const Outcome outcome = run("llmopt-run --version");
+  EXPECT_EQ(outcome.code, 0);
+  EXPECT_EQ(outcome.text.find("llmopt "), 0u) << outcome.text;
+}
+
 TEST_F(CommandTest, WrongUse) {
   expectFailure("llmopt-run MODEL", 2, "-tokens or -token-file");
   expectFailure("llmopt-run MODEL -tokens=1 -top-p=2", 2, "-top-p");
@@ -191,6 +197,7 @@ TEST_F(CommandTest, InspectShowsWeightsAndVerifies) {
   const llvm::json::Object &weight =
       *(*result.getArray("weights"))[0].getAsObject();
   EXPECT_EQ(weight.getString("name"), llvm::StringRef("head"));
+  EXPECT_EQ(weight.getString("kernel"), llvm::StringRef("sum"));
   EXPECT_EQ(*weight.getNumber("bits_per_weight"), 32);
   EXPECT_EQ(*weight.getInteger("rows"), kVocabulary);
   EXPECT_EQ(result.getArray("inputs")->size(), 7u);
@@ -201,7 +208,12 @@ TEST_F(CommandTest, InspectShowsWeightsAndVerifies) {
   EXPECT_NE(text.text.find("all 1 weights are undamaged"), std::string::npos);
   EXPECT_NE(text.text.find("input past.0.key: f32[?, 2, ?, 4]"),
             std::string::npos);
-  expectFailure("llmopt-inspect MODEL -report", 1, "no report");
+  EXPECT_NE(run("llmopt-inspect MODEL -report").text.find("\"layers\""),
+            std::string::npos);
+  const TemporaryFile silent(makeLibrary(readObject("fake_full")));
+  expectFailure(std::string("llmopt-inspect -report ") + silent.path(), 1,
+                "no report");
+  EXPECT_EQ(run(std::string("llmopt-inspect ") + silent.path()).code, 0);
 }
 
 TEST_F(CommandTest, InspectFindsDamage) {
