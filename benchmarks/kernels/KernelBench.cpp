@@ -12,6 +12,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "benchmarks/kernels/AttentionBench.h"
 #include "benchmarks/kernels/BenchSupport.h"
 #include "benchmarks/kernels/KernelLibrary.h"
 #include "passes/Lowering/Kernels/KernelFunction.h"
@@ -29,7 +30,7 @@ namespace {
 /// them.
 struct Options {
   std::string filter, cpu = "native";
-  int maxThreads = 2;
+  int maxThreads = 2, rows = 0;
   double seconds = 0.15;
   double zeros = 0.6;
 };
@@ -43,6 +44,8 @@ Options parseOptions(int argc, char **argv) {
                                   cl::init(defaults.cpu));
   static cl::opt<int> maxThreads("max-threads", cl::desc("most threads to use"),
                                  cl::init(defaults.maxThreads));
+  static cl::opt<int> rows(
+      "rows", cl::desc("activation rows of kernels that are not for one row"));
   static cl::opt<double> seconds("seconds", cl::desc("time for one figure"),
                                  cl::init(defaults.seconds));
   static cl::opt<double> zeros("zeros",
@@ -50,7 +53,7 @@ Options parseOptions(int argc, char **argv) {
                                cl::init(defaults.zeros));
   cl::ParseCommandLineOptions(argc, argv,
                               "micro-benchmark of the linear kernels\n");
-  return {filter, cpu, maxThreads, seconds, zeros};
+  return {filter, cpu, maxThreads, rows, seconds, zeros};
 }
 
 struct Shape {
@@ -139,13 +142,11 @@ std::vector<uint8_t> packWeight(PackedLayout layout, Shape shape,
 class LinearRun {
 public:
   LinearRun(const LinearKernelKey &key, Shape shape, LinearFunction function,
-            double zeros)
+            const Options &options)
       : function(function), shape(shape),
-        packed(packWeight(key.layout, shape, zeros)),
+        packed(packWeight(key.layout, shape, options.zeros)),
         stride((packed.size() + 63) / 64 * 64),
-        rows(key.rows == RowRange::Decode  ? 1
-             : key.rows == RowRange::Small ? 4
-                                           : kPrefillRows),
+        rows(rowCount(key.rows, options)),
         xStride(key.group ? QuantizedRow{shape.columns, key.group}.bytes()
                           : shape.columns * 4),
         x(rows * xStride), y(rows * panelCount(shape.rows) * 64),
@@ -155,6 +156,14 @@ public:
     std::fill_n(reinterpret_cast<float *>(x.data()), x.size() / 4, 1.0f);
   }
 
+  static int64_t rowCount(RowRange range, const Options &options) {
+    if (range == RowRange::Decode)
+      return 1;
+    int64_t usual = range == RowRange::Small ? 4 : kPrefillRows;
+    return options.rows ? options.rows : usual;
+  }
+  /// Whether reading the weight may take longer than the products.
+  bool readsMatter() const { return rows <= 6; }
   int64_t bytes() const { return stride; }
   double operations() const { return 2.0 * rows * shape.rows * shape.columns; }
   /// Fills the memory with copies of the weight, returns their number.
@@ -256,13 +265,13 @@ void benchKernel(const KernelLibrary &library, const KernelLibrary &yardsticks,
       yardsticks.get<PeakFunction>(key.group ? "peak_int8" : "peak_f32"));
   double rate = kPeakProducts * 16 * 2 * (key.group ? 4 : 1) / peak;
   for (Shape shape : kShapes) {
-    LinearRun run(key, shape, library.get<LinearFunction>(name), options.zeros);
+    LinearRun run(key, shape, library.get<LinearFunction>(name), options);
     int64_t copies = run.fill(pool);
     llvm::outs() << llvm::format("  %5dx%-5d", int(shape.rows),
                                  int(shape.columns));
     for (int threads = 1; threads <= options.maxThreads; ++threads) {
       SpinTeam team(threads);
-      if (key.rows == RowRange::Prefill) {
+      if (!run.readsMatter()) {
         double time = timePrefill(team, run, pool, options.seconds);
         llvm::outs() << llvm::format(
             "  %dT %9.1f us %7.1f Gop/s %4.0f%%", threads, time * 1e6,
@@ -305,5 +314,9 @@ int main(int argc, char **argv) {
   for (const LinearKernelKey &key : linearKernels(target->isa))
     if (llvm::StringRef(kernelName(key)).contains(options.filter))
       benchKernel(*library, *yardsticks, key, pool, options);
+  for (const AttentionKernelKey &key : attentionKernels(target->isa))
+    if (key.kernel == AttentionKernel::Attention &&
+        llvm::StringRef(kernelName(key)).contains(options.filter))
+      benchAttention(*library, key, options.maxThreads, options.seconds);
   return 0;
 }
