@@ -203,9 +203,9 @@ Timing timeCopies(SpinTeam &team, LinearRun &run, ReadFunction read,
   int64_t threads = team.size();
   int64_t part = run.bytes() / threads / 64 * 64;
   double used = 0;
-  for (int64_t i = 0; used < seconds || i < 2 * copies || i < 20; ++i) {
+  for (int64_t i = 0; used < seconds || i < copies || i < 20; ++i) {
     const uint8_t *weight = pool.data() + i % copies * run.bytes();
-    bool readTurn = copies == 1 ? i % 2 : i / copies % 2;
+    bool readTurn = i % 2 != 0;
     if (i > 40 && used > 4 * seconds)
       break;
     double time = team.run([&](int64_t thread) {

@@ -310,8 +310,10 @@ void AttentionEmitter::emit() {
     Value turn = k.rem(in[0], threads);
     Value first = k.rem(k.sub(k.add(thread, threads), turn), threads);
     k.loop(first, tasks, threads, [&](Value index) {
-      Value firstRow = k.mul(k.rem(index, tiles), kTileRows);
-      Value count = k.min(k.sub(rows, firstRow), kTileRows);
+      // Rows are spread evenly over the tiles.
+      Value tile = k.rem(index, tiles);
+      Value firstRow = k.div(k.mul(rows, tile), tiles);
+      Value count = k.sub(k.div(k.mul(rows, k.add(tile, 1)), tiles), firstRow);
       Value lastQuery = k.div(k.sub(k.add(firstRow, count), 1), group);
       emitTask({segment, k.div(index, tiles), firstRow, count,
                 k.add(k.add(segment.past, lastQuery), 1)});

@@ -295,6 +295,10 @@ void KernelBuilder::store(Value value, Value pointer) {
   LLVM::StoreOp::create(b, loc, value, pointer, /*alignment=*/1);
 }
 
+void KernelBuilder::prefetch(Value pointer) {
+  LLVM::Prefetch::create(b, loc, pointer, /*rw=*/0, /*hint=*/2, /*cache=*/1);
+}
+
 Value KernelBuilder::laneMask(Value count) {
   Value bounded = truncate(min(count, kLanes), i32Type());
   return less(laneIndices(), broadcast(bounded));

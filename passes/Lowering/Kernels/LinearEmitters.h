@@ -64,10 +64,15 @@ Values quantizedProduct(KernelBuilder &k, const QuantizedRows &x,
                         int64_t panels, int64_t chains, mlir::Value stream,
                         BlockBody block);
 
+/// Accumulators per row that cover the latency of the product with one panel.
+int64_t chainsFor(int64_t rows);
+
 /// The same for dense int8 panels that start at `panels`, with the weight's
-/// scales.
+/// scales. If given, `prefetchBytes` is the distance to the weights that are
+/// wanted next.
 Values denseInt8Product(KernelBuilder &k, const QuantizedRows &x,
-                        llvm::ArrayRef<mlir::Value> panels, int64_t chains);
+                        llvm::ArrayRef<mlir::Value> panels, int64_t chains,
+                        mlir::Value prefetchBytes = {});
 
 /// The same for one bitmask panel, expanded in registers (AVX-512).
 Values bitmaskProduct(KernelBuilder &k, const QuantizedRows &x,

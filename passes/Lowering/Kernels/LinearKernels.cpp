@@ -60,7 +60,11 @@ bool isPanelKernel(const LinearKernelKey &key) {
   case PackedLayout::F32:
     return key.rows == RowRange::Decode;
   case PackedLayout::Int8:
-    return key.group != 0 && key.rows == RowRange::Decode;
+    // One sequential stream suits the memory better than a strip of two panels
+    // does.
+    return key.group != 0 &&
+           (key.rows == RowRange::Decode ||
+            (key.rows == RowRange::Small && key.isa == Isa::Avx512Vnni));
   case PackedLayout::Int8Bitmask:
     return key.group != 0 && key.rows != RowRange::Prefill &&
            key.isa == Isa::Avx512Vnni;
@@ -83,7 +87,7 @@ static Values panelProduct(KernelBuilder &k, const LinearKernelKey &key,
   Value bytes =
       k.add(k.mul(paddedColumns(k, args.columns), kPanelRows), kVectorBytes);
   Value panel = k.at(args.w, k.mul(index, bytes));
-  return denseInt8Product(k, quantized, panel, /*chains=*/4);
+  return denseInt8Product(k, quantized, panel, chainsFor(rows.size()));
 }
 
 /// All panels of the thread for a fixed number of rows.
@@ -162,10 +166,11 @@ static void emitTile(KernelBuilder &k, int64_t group, Epilogue epilogue,
   for (int64_t p = 0; p < shape.panels; ++p)
     panels.push_back(k.at(args.w, k.mul(k.min(last, p), args.panelBytes)));
 
+  Value nextStrip = k.mul(args.panelBytes, shape.panels);
   Values results =
       group == 0 ? f32Product(k, rows, panels, args.columns)
                  : denseInt8Product(k, {rows, args.columns, group}, panels,
-                                    /*chains=*/1);
+                                    /*chains=*/1, nextStrip);
   int64_t unit = epilogue == Epilogue::SiluMul ? 2 : 1;
   for (int64_t p = 0; p < shape.panels; p += unit)
     k.ifThen(k.less(k.size(p), args.panels), [&] {

@@ -44,6 +44,8 @@ Value paddedColumns(KernelBuilder &k, Value columns) {
   return k.roundUp(columns, kMaskBlockColumns);
 }
 
+int64_t chainsFor(int64_t rows) { return rows == 1 ? 4 : rows == 2 ? 2 : 1; }
+
 Values quantizedProduct(KernelBuilder &k, const QuantizedRows &x,
                         int64_t panels, int64_t chains, Value stream,
                         BlockBody block) {
@@ -98,15 +100,20 @@ Values quantizedProduct(KernelBuilder &k, const QuantizedRows &x,
 }
 
 Values denseInt8Product(KernelBuilder &k, const QuantizedRows &x,
-                        ArrayRef<Value> panels, int64_t chains) {
+                        ArrayRef<Value> panels, int64_t chains,
+                        Value prefetchBytes) {
   int64_t rows = x.rows.size(), panelCount = panels.size();
   auto block = [&](Value column, MutableArrayRef<Value> acc, Value &) {
     Value position = k.mul(column, kPanelRows);
     for (int64_t step = 0; step < kBlockSteps; ++step) {
       Values weights;
-      for (Value panel : panels)
+      for (Value panel : panels) {
         weights.push_back(k.load(k.bytes(), k.at(panel, position),
                                  kScaleBytes + step * kVectorBytes));
+        if (prefetchBytes)
+          k.prefetch(k.at(k.at(panel, k.add(position, step * kVectorBytes)),
+                          prefetchBytes));
+      }
       for (int64_t row = 0; row < rows; ++row) {
         Value xs = broadcastStep(k, x.rows[row], column, step);
         for (int64_t p = 0; p < panelCount; ++p) {
@@ -129,9 +136,7 @@ Values denseInt8Product(KernelBuilder &k, const QuantizedRows &x,
 }
 
 Values bitmaskProduct(KernelBuilder &k, const QuantizedRows &x, Value panel) {
-  int64_t rows = x.rows.size();
-  // Enough chains to cover the latency of the product.
-  int64_t chains = rows == 1 ? 4 : rows == 2 ? 2 : 1;
+  int64_t rows = x.rows.size(), chains = chainsFor(rows);
   auto block = [&](Value column, MutableArrayRef<Value> acc, Value &stream) {
     Value masks = stream;
     Value values = k.at(stream, kMaskBytes);
