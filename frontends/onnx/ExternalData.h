@@ -15,7 +15,7 @@
 
 namespace onnx {
 class TensorProto;
-}
+} // namespace onnx
 
 namespace llmopt::onnx {
 

@@ -12,7 +12,7 @@
 
 namespace onnx {
 class GraphProto;
-}
+} // namespace onnx
 
 namespace llmopt::onnx {
 

@@ -12,7 +12,7 @@
 
 namespace onnx {
 class ModelProto;
-}
+} // namespace onnx
 
 namespace llmopt::onnx {
 

@@ -14,7 +14,7 @@
 
 namespace onnx {
 class TensorProto;
-}
+} // namespace onnx
 
 namespace llmopt::onnx {
 

@@ -12,7 +12,7 @@
 
 namespace onnx {
 class TypeProto;
-}
+} // namespace onnx
 
 namespace llmopt::onnx {
 
