@@ -14,9 +14,7 @@
 #include "runtime/include/llmopt/ModelABI.h"
 #include "target/PackedFormat.h"
 #include <algorithm>
-#include <cerrno>
 #include <numeric>
-#include <unistd.h>
 
 using namespace llmopt;
 using namespace mlir;
@@ -176,15 +174,26 @@ FailureOr<std::vector<uint8_t>> WeightPacker::packCodes() {
 // All weights
 //===----------------------------------------------------------------------===//
 
-/// Name of a format in the descriptor: encoding, granularity of scales, layout.
+StringRef llmopt::formatName(PackedLayout layout) {
+  switch (layout) {
+  case PackedLayout::F32:
+    return "f32";
+  case PackedLayout::Int8:
+    return "int8/channel";
+  case PackedLayout::Int8Bitmask:
+    return "int8/channel/bitmask";
+  }
+  llvm_unreachable("unknown layout");
+}
+
 static StringRef formatName(kernel::PackFormat format) {
   switch (format) {
   case kernel::PackFormat::F32:
-    return "f32";
+    return llmopt::formatName(PackedLayout::F32);
   case kernel::PackFormat::Int8:
-    return "int8/channel";
+    return llmopt::formatName(PackedLayout::Int8);
   case kernel::PackFormat::Int8Bitmask:
-    return "int8/channel/bitmask";
+    return llmopt::formatName(PackedLayout::Int8Bitmask);
   case kernel::PackFormat::Raw:
     return "f32/raw";
   }
@@ -247,30 +256,4 @@ FailureOr<WeightTable> llmopt::packWeights(ModuleOp module, WeightSink sink,
   if (failed(failableParallelForEach(context, order, packOne)))
     return failure();
   return table;
-}
-
-static llvm::Error writeAt(int descriptor, uint64_t offset,
-                           ArrayRef<uint8_t> bytes) {
-  while (!bytes.empty()) {
-    ssize_t count = pwrite(descriptor, bytes.data(), bytes.size(), offset);
-    if (count < 0 && errno == EINTR)
-      continue;
-    if (count < 0)
-      return llvm::errorCodeToError(
-          std::error_code(errno, std::generic_category()));
-    bytes = bytes.drop_front(count);
-    offset += count;
-  }
-  return llvm::Error::success();
-}
-
-FailureOr<WeightTable> llmopt::writeWeights(ModuleOp module, int descriptor,
-                                            uint64_t fileOffset,
-                                            WeightProgress progress) {
-  return packWeights(
-      module,
-      [&](uint64_t offset, ArrayRef<uint8_t> bytes) {
-        return writeAt(descriptor, fileOffset + offset, bytes);
-      },
-      progress);
 }

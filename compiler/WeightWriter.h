@@ -12,9 +12,14 @@
 #include "compiler/Descriptor.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/Support/LLVM.h"
+#include "target/PackedFormat.h"
 #include "llvm/Support/Error.h"
 
 namespace llmopt {
+
+/// Name of a packed format in descriptors and reports: encoding, granularity of
+/// scales, layout; such as "int8/channel/bitmask".
+llvm::StringRef formatName(PackedLayout layout);
 
 /// The table of packed weights in the order of their `kernel.weight_data`
 /// operations; offsets are relative to the first byte of the packed weights.
@@ -41,12 +46,6 @@ uint64_t packedWeightsBytes(mlir::ModuleOp module);
 /// other than planned, or what the sink reports.
 mlir::FailureOr<WeightTable> packWeights(mlir::ModuleOp module, WeightSink sink,
                                          WeightProgress progress = {});
-
-/// The same with the bytes of a file, `fileOffset` being its first byte of
-/// packed weights. Skipped bytes stay as they are, zeros in a new file.
-mlir::FailureOr<WeightTable> writeWeights(mlir::ModuleOp module, int descriptor,
-                                          uint64_t fileOffset,
-                                          WeightProgress progress = {});
 
 } // namespace llmopt
 

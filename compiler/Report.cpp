@@ -1,0 +1,181 @@
+//===- Report.cpp - What a compilation did -*- C++ -*-===//
+//
+// Part of the llmopt project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for licence information. SPDX-License-Identifier:
+// Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "compiler/Report.h"
+#include "compiler/WeightWriter.h"
+#include "dialects/LLMOpt/LLMOptOps.h"
+#include "passes/Quantization/PackedSize.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/FormatVariadic.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/SHA256.h"
+#include <algorithm>
+#include <set>
+#include <sys/resource.h>
+
+using namespace llmopt;
+using namespace mlir;
+namespace json = llvm::json;
+
+/// From this ratio on, magnitude pruning alone multiplies the perplexity of
+/// language models (docs/Compression.md).
+static constexpr double kRuinousRatio = 0.5;
+
+Report::Report(const CompileOptions &options, ArrayRef<CpuTarget> targets)
+    : recipeText(recipe(options)) {
+  for (const CpuTarget &target : targets)
+    targetNames.push_back(
+        json::Object{{"cpu", target.name}, {"isa", stringify(target.isa)}});
+  if (options.sparsity >= kRuinousRatio)
+    warnings.push_back(
+        llvm::formatv("magnitude pruning without calibration at {0} % usually "
+                      "ruins a language model; measure with llmopt-eval",
+                      llvm::format("%.3g", 100 * options.sparsity)));
+}
+
+void Report::setModel(StringRef name, StringRef sha256) {
+  model["name"] = name;
+  model["sha256"] = sha256.empty() ? json::Value(nullptr) : sha256;
+}
+
+void Report::setTimes(ArrayRef<std::pair<std::string, double>> stages) {
+  times.assign(stages.begin(), stages.end());
+}
+
+//===----------------------------------------------------------------------===//
+// Layers
+//===----------------------------------------------------------------------===//
+
+/// What the symbols of the kernels that read a weight begin with; row ranges,
+/// epilogues and instruction sets follow.
+static std::string kernelsOf(EncodedWeightOp weight, PackedLayout layout) {
+  std::string encoding = stringify(layout).str();
+  std::replace(encoding.begin(), encoding.end(), '-', '_');
+  std::set<std::string> names;
+  for (Operation *user : weight->getUsers()) {
+    if (isa<EmbeddingOp>(user))
+      names.insert("embedding_" + encoding);
+    auto linear = dyn_cast<LinearOp>(user);
+    if (!linear)
+      continue;
+    std::optional<int64_t> group = linear.getActivationGroup();
+    names.insert("linear_" + encoding + "_" +
+                 (group ? "g" + std::to_string(*group) : "f32"));
+  }
+  return llvm::join(names, ", ");
+}
+
+LogicalResult Report::addLayers(ModuleOp module) {
+  WalkResult result = module.walk([&](EncodedWeightOp weight) {
+    FailureOr<int64_t> bytes = packedBytes(weight);
+    if (failed(bytes))
+      return WalkResult::interrupt();
+    PackedType type = weight.getType();
+    PackedLayout layout = *packedLayout(type.getFormat());
+    WeightTotals own{type.getRows() * type.getColumns(),
+                     int64_t(weight.getZeros()), *bytes};
+    json::Array isas;
+    for (const json::Value &target : targetNames)
+      isas.push_back(*target.getAsObject()->get("isa"));
+    std::optional<APFloat> error = weight.getError();
+    std::optional<StringRef> reason = weight.getReason();
+    layers.push_back(json::Object{
+        {"name", weight.getName()},
+        {"shape", json::Array{type.getRows(), type.getColumns()}},
+        {"format", formatName(layout)},
+        {"kernel", kernelsOf(weight, layout)},
+        {"isa", std::move(isas)},
+        {"zeros", own.zeroFraction()},
+        {"bits_per_weight", own.bitsPerWeight()},
+        {"bytes", own.bytes},
+        {"error", error ? json::Value(error->convertToDouble()) : nullptr},
+        {"reason", reason ? json::Value(*reason) : nullptr}});
+    sums.weights += own.weights;
+    sums.zeros += own.zeros;
+    sums.bytes += own.bytes;
+    return WalkResult::advance();
+  });
+  // Norm scales; matrices that are still plain are tables of the rotary
+  // embedding.
+  module.walk([&](WeightOp weight) {
+    if (weight.getType().getRank() != 1)
+      return;
+    sums.weights += weight.getType().getNumElements();
+    sums.bytes += 4 * weight.getType().getNumElements();
+  });
+  return failure(result.wasInterrupted());
+}
+
+//===----------------------------------------------------------------------===//
+// Text
+//===----------------------------------------------------------------------===//
+
+json::Object Report::contents() const {
+  json::Object described = model;
+  described["parameters"] = sums.weights;
+  json::Array notes;
+  for (const std::string &note : warnings)
+    notes.push_back(note);
+  return json::Object{
+      {"llmopt_version", LLMOPT_VERSION},
+      {"model", std::move(described)},
+      {"recipe", recipeText},
+      {"target", json::Array(targetNames)},
+      {"layers", json::Array(layers)},
+      {"notes", std::move(notes)},
+      {"totals", json::Object{{"weights", sums.weights},
+                              {"zeros", sums.zeroFraction()},
+                              {"bits_per_weight", sums.bitsPerWeight()},
+                              {"bytes", sums.bytes},
+                              {"float_bytes", sums.floatBytes()}}},
+      {"accuracy", json::Object{{"metric", nullptr},
+                                {"before", nullptr},
+                                {"after", nullptr}}},
+      {"speed", json::Object{{"prefill_tokens_per_s", nullptr},
+                             {"decode_tokens_per_s", nullptr},
+                             {"bound", nullptr}}}};
+}
+
+std::string Report::text() const {
+  json::Object report = contents();
+  json::Object seconds;
+  for (const auto &[stage, duration] : times) {
+    double before = seconds.getNumber(stage).value_or(0);
+    seconds[stage] = before + duration;
+  }
+  report["time_s"] = std::move(seconds);
+  report["peak_rss_bytes"] =
+      peakBytes ? json::Value(*peakBytes) : json::Value(nullptr);
+  return llvm::formatv("{0:2}\n", json::Value(std::move(report)));
+}
+
+std::string Report::reproducibleText() const {
+  return llvm::formatv("{0}", json::Value(contents()));
+}
+
+//===----------------------------------------------------------------------===//
+// Measurements
+//===----------------------------------------------------------------------===//
+
+llvm::Expected<std::string> llmopt::sha256OfFile(StringRef path) {
+  llvm::ErrorOr<std::unique_ptr<llvm::MemoryBuffer>> file =
+      llvm::MemoryBuffer::getFile(path, /*IsText=*/false,
+                                  /*RequiresNullTerminator=*/false);
+  if (!file)
+    return llvm::createStringError("cannot read '" + path +
+                                   "': " + file.getError().message());
+  return llvm::toHex(
+      llvm::SHA256::hash(llvm::arrayRefFromStringRef((*file)->getBuffer())),
+      /*LowerCase=*/true);
+}
+
+uint64_t llmopt::peakResidentBytes() {
+  rusage usage = {};
+  getrusage(RUSAGE_SELF, &usage);
+  return uint64_t(usage.ru_maxrss) * 1024;
+}
