@@ -8,25 +8,9 @@
 
 #include "TestModel.h"
 
-#include <thread>
-
 using namespace fake;
 
 namespace {
-
-llmopt_piece makePiece(uint32_t sequence, const std::vector<int32_t> &tokens,
-                       int32_t want) {
-  llmopt_piece piece = {};
-  piece.sequence = sequence;
-  piece.tokens = tokens.data();
-  piece.count = tokens.size();
-  piece.want = want;
-  return piece;
-}
-
-std::vector<float> logitsOf(const llmopt_piece &piece) {
-  return {piece.logits, piece.logits + piece.logit_rows * kVocabulary};
-}
 
 std::vector<int32_t> slice(const std::vector<int32_t> &tokens, size_t begin,
                            size_t end) {

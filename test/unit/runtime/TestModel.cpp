@@ -118,17 +118,27 @@ std::vector<float> expectedLogits(const std::vector<int32_t> &tokens,
   return logits;
 }
 
-std::vector<float> stepAll(const Session &session, uint32_t sequence,
-                           const std::vector<int32_t> &tokens) {
+llmopt_piece makePiece(uint32_t sequence, const std::vector<int32_t> &tokens,
+                       int32_t want) {
   llmopt_piece piece = {};
   piece.sequence = sequence;
   piece.tokens = tokens.data();
   piece.count = tokens.size();
-  piece.want = LLMOPT_WANT_ALL;
+  piece.want = want;
+  return piece;
+}
+
+std::vector<float> logitsOf(const llmopt_piece &piece) {
+  return {piece.logits, piece.logits + piece.logit_rows * kVocabulary};
+}
+
+std::vector<float> stepAll(const Session &session, uint32_t sequence,
+                           const std::vector<int32_t> &tokens) {
+  llmopt_piece piece = makePiece(sequence, tokens, LLMOPT_WANT_ALL);
   EXPECT_EQ(llmopt_step(session.get(), &piece, 1), LLMOPT_OK)
       << llmopt_last_error();
   EXPECT_EQ(piece.logit_rows, tokens.size());
-  return {piece.logits, piece.logits + piece.logit_rows * kVocabulary};
+  return logitsOf(piece);
 }
 
 std::vector<float> lastRows(const std::vector<float> &logits, size_t rows) {

@@ -70,6 +70,13 @@ std::vector<float> expectedLogits(const std::vector<int32_t> &tokens,
                                   const std::vector<uint8_t> &visible = {},
                                   const std::vector<int32_t> &positions = {});
 
+/// A piece without a buffer; `tokens` must outlive it.
+llmopt_piece makePiece(uint32_t sequence, const std::vector<int32_t> &tokens,
+                       int32_t want);
+
+/// Copy of the logits of a piece after a step.
+std::vector<float> logitsOf(const llmopt_piece &piece);
+
 /// Appends `tokens` to `sequence` and returns the logits of all of them.
 std::vector<float> stepAll(const Session &session, uint32_t sequence,
                            const std::vector<int32_t> &tokens);
