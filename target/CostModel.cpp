@@ -18,7 +18,7 @@ namespace llmopt {
 namespace {
 
 /// Measured on 2 cores of a Zen 4 server part; docs/Kernels.md has the figures.
-constexpr MachineModel kZnver4 = {"znver4", 3.65e9, 26e9};
+constexpr MachineModel kZnver4 = {"znver4", 3.65e9, 30e9};
 /// A mid-range core with its share of the memory of a desktop or server part.
 constexpr MachineModel kGeneric = {"generic", 3.0e9, 10e9};
 
@@ -47,7 +47,7 @@ double cyclesPer64Weights(PackedLayout layout, Isa isa) {
     return wide ? 2.05 : 8.0;
   case PackedLayout::Int8Bitmask:
     // The floor of mask move, expand and product; AVX2 expands byte by byte.
-    return wide ? 3.3 : 100.0;
+    return wide ? 3.4 : 100.0;
   }
   llvm_unreachable("unknown layout");
 }

@@ -420,8 +420,11 @@ void KernelBuilder::call(func::FuncOp callee, ValueRange arguments) {
 
 std::pair<Value, Value> KernelBuilder::partition(Value count, Value thread,
                                                  Value threads) {
-  return {div(mul(count, thread), threads),
-          div(mul(count, add(thread, 1)), threads)};
+  // Rounded up, so that a single unit falls to thread 0.
+  auto bound = [&](Value index) {
+    return div(add(mul(count, index), sub(threads, 1)), threads);
+  };
+  return {bound(thread), bound(add(thread, 1))};
 }
 
 } // namespace llmopt
