@@ -1,5 +1,4 @@
-//===- FormSession.cpp - From the functional to the stateful entry -*- C++
-//-*-===//
+//===- FormSession.cpp - From functional to stateful ------------*- C++ -*-===//
 //
 // Part of the llmopt project, under the Apache License v2.0 with LLVM
 // Exceptions. See LICENSE for licence information. SPDX-License-Identifier:

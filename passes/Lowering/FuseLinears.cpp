@@ -1,5 +1,4 @@
-//===- FuseLinears.cpp - One product of those that share activations -*- C++
-//-*-===//
+//===- FuseLinears.cpp - Products that share activations --------*- C++ -*-===//
 //
 // Part of the llmopt project, under the Apache License v2.0 with LLVM
 // Exceptions. See LICENSE for licence information. SPDX-License-Identifier:

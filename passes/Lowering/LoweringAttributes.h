@@ -1,5 +1,4 @@
-//===- LoweringAttributes.h - What lowering tells code generation -*- C++
-//-*-===//
+//===- LoweringAttributes.h - What lowering tells codegen -------*- C++ -*-===//
 //
 // Part of the llmopt project, under the Apache License v2.0 with LLVM
 // Exceptions. See LICENSE for licence information. SPDX-License-Identifier:

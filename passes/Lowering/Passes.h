@@ -1,5 +1,4 @@
-//===- Passes.h - Passes from llmopt to kernel, and kernel expansion - -*- C++
-//-*-===//
+//===- Passes.h - Passes from llmopt to kernel calls ------------*- C++ -*-===//
 //
 // Part of the llmopt project, under the Apache License v2.0 with LLVM
 // Exceptions. See LICENSE for licence information. SPDX-License-Identifier:

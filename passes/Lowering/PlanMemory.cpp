@@ -96,8 +96,9 @@ static int64_t placeSlots(MutableArrayRef<Slot> slots) {
   SmallVector<Slot *> order, placed;
   for (Slot &slot : slots)
     order.push_back(&slot);
-  llvm::stable_sort(order,
-                    [](Slot *a, Slot *b) { return a->bytes > b->bytes; });
+  llvm::sort(order, [](Slot *a, Slot *b) {
+    return std::pair(-a->bytes, a->first) < std::pair(-b->bytes, b->first);
+  });
   int64_t total = 0;
   for (Slot *slot : order) {
     slot->offset = lowestOffset(*slot, placed);

@@ -267,8 +267,10 @@ ArrayAttr Analysis::describe(bool results) {
 
 LogicalResult Analysis::describeDecoder() {
   FailureOr<AttentionOp> attention = commonAttention();
+  if (failed(attention))
+    return failure();
   FailureOr<int64_t> positions = maxPositions();
-  if (failed(attention) || failed(positions))
+  if (failed(positions))
     return failure();
   int64_t vocabulary =
       cast<RankedTensorType>(signature.logits.getType()).getShape().back();

@@ -71,8 +71,14 @@ void VerifyBarriers::runOnOperation() {
   func::FuncOp function = getOperation();
   if (function.isExternal())
     return;
-  if (!function.getBody().hasOneBlock())
-    return;
+  if (!function.getBody().hasOneBlock()) {
+    // Functions without kernel operations may have any form.
+    if (llvm::none_of(function.getBody().getOps(),
+                      [](Operation &op) { return isKernelCall(&op); }))
+      return;
+    function.emitError("barriers can only be verified in straight-line code");
+    return signalPassFailure();
+  }
   FailureOr<SmallVector<Step>> steps = collectSteps(function);
   if (failed(steps))
     return signalPassFailure();
