@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef DIALECTS_ONNX_ONNXDIALECT_H
-#define DIALECTS_ONNX_ONNXDIALECT_H
+#ifndef LLMOPT_DIALECTS_ONNX_ONNXDIALECT_H
+#define LLMOPT_DIALECTS_ONNX_ONNXDIALECT_H
 
 #include "mlir/IR/BuiltinAttributes.h"
 #include "mlir/IR/BuiltinTypes.h"
@@ -46,4 +46,4 @@ std::optional<int64_t> getStoredBytes(mlir::ShapedType type);
 
 } // namespace llmopt::onnx
 
-#endif // DIALECTS_ONNX_ONNXDIALECT_H
+#endif // LLMOPT_DIALECTS_ONNX_ONNXDIALECT_H

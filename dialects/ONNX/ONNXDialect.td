@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef DIALECTS_ONNX_ONNXDIALECT_TD
-#define DIALECTS_ONNX_ONNXDIALECT_TD
+#ifndef LLMOPT_DIALECTS_ONNX_ONNXDIALECT_TD
+#define LLMOPT_DIALECTS_ONNX_ONNXDIALECT_TD
 
 include "mlir/IR/AttrTypeBase.td"
 include "mlir/IR/BuiltinAttributeInterfaces.td"
@@ -87,4 +87,4 @@ def ONNX_FileBlobAttr : AttrDef<ONNX_Dialect, "FileBlob", [TypedAttrInterface]> 
   let genVerifyDecl = 1;
 }
 
-#endif // DIALECTS_ONNX_ONNXDIALECT_TD
+#endif // LLMOPT_DIALECTS_ONNX_ONNXDIALECT_TD

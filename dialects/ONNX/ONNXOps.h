@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef DIALECTS_ONNX_ONNXOPS_H
-#define DIALECTS_ONNX_ONNXOPS_H
+#ifndef LLMOPT_DIALECTS_ONNX_ONNXOPS_H
+#define LLMOPT_DIALECTS_ONNX_ONNXOPS_H
 
 #include "dialects/ONNX/ONNXDialect.h"
 #include "mlir/Bytecode/BytecodeOpInterface.h"
@@ -20,4 +20,4 @@
 #define GET_OP_CLASSES
 #include "dialects/ONNX/ONNXOps.h.inc"
 
-#endif // DIALECTS_ONNX_ONNXOPS_H
+#endif // LLMOPT_DIALECTS_ONNX_ONNXOPS_H

@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef DIALECTS_ONNX_ONNXOPS_TD
-#define DIALECTS_ONNX_ONNXOPS_TD
+#ifndef LLMOPT_DIALECTS_ONNX_ONNXOPS_TD
+#define LLMOPT_DIALECTS_ONNX_ONNXOPS_TD
 
 include "dialects/ONNX/ONNXDialect.td"
 include "mlir/IR/BuiltinAttributeInterfaces.td"
@@ -143,4 +143,4 @@ def ONNX_ReturnOp : ONNX_Op<"return", [
   let assemblyFormat = "attr-dict ($values^ `:` type($values))?";
 }
 
-#endif // DIALECTS_ONNX_ONNXOPS_TD
+#endif // LLMOPT_DIALECTS_ONNX_ONNXOPS_TD

@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef FRONTENDS_ONNX_ATTRIBUTEREADER_H
-#define FRONTENDS_ONNX_ATTRIBUTEREADER_H
+#ifndef LLMOPT_FRONTENDS_ONNX_ATTRIBUTEREADER_H
+#define LLMOPT_FRONTENDS_ONNX_ATTRIBUTEREADER_H
 
 #include "frontends/onnx/ImportState.h"
 
@@ -33,4 +33,4 @@ mlir::FailureOr<NodeAttributes> readAttributes(const ::onnx::NodeProto &node,
 
 } // namespace llmopt::onnx
 
-#endif // FRONTENDS_ONNX_ATTRIBUTEREADER_H
+#endif // LLMOPT_FRONTENDS_ONNX_ATTRIBUTEREADER_H

@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef FRONTENDS_ONNX_EXTERNALDATA_H
-#define FRONTENDS_ONNX_EXTERNALDATA_H
+#ifndef LLMOPT_FRONTENDS_ONNX_EXTERNALDATA_H
+#define LLMOPT_FRONTENDS_ONNX_EXTERNALDATA_H
 
 #include "frontends/onnx/Reporter.h"
 #include "llvm/ADT/StringMap.h"
@@ -60,4 +60,4 @@ private:
 
 } // namespace llmopt::onnx
 
-#endif // FRONTENDS_ONNX_EXTERNALDATA_H
+#endif // LLMOPT_FRONTENDS_ONNX_EXTERNALDATA_H

@@ -5,6 +5,7 @@
 // Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
+
 #include "frontends/onnx/GraphBuilder.h"
 #include "dialects/ONNX/ONNXOps.h"
 #include "frontends/onnx/AttributeReader.h"

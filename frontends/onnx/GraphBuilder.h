@@ -5,8 +5,9 @@
 // Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
-#ifndef FRONTENDS_ONNX_GRAPHBUILDER_H
-#define FRONTENDS_ONNX_GRAPHBUILDER_H
+
+#ifndef LLMOPT_FRONTENDS_ONNX_GRAPHBUILDER_H
+#define LLMOPT_FRONTENDS_ONNX_GRAPHBUILDER_H
 
 #include "frontends/onnx/ImportState.h"
 
@@ -28,4 +29,4 @@ mlir::LogicalResult buildMain(const ::onnx::GraphProto &graph,
 
 } // namespace llmopt::onnx
 
-#endif // FRONTENDS_ONNX_GRAPHBUILDER_H
+#endif // LLMOPT_FRONTENDS_ONNX_GRAPHBUILDER_H

@@ -5,6 +5,7 @@
 // Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
+
 #include "frontends/onnx/Import.h"
 #include "dialects/ONNX/ONNXDialect.h"
 #include "frontends/onnx/GraphBuilder.h"

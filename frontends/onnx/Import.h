@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef FRONTENDS_ONNX_IMPORT_H
-#define FRONTENDS_ONNX_IMPORT_H
+#ifndef LLMOPT_FRONTENDS_ONNX_IMPORT_H
+#define LLMOPT_FRONTENDS_ONNX_IMPORT_H
 
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
@@ -70,4 +70,4 @@ importONNXBuffer(llvm::MemoryBufferRef buffer, llvm::StringRef baseDirectory,
 
 } // namespace llmopt::onnx
 
-#endif // FRONTENDS_ONNX_IMPORT_H
+#endif // LLMOPT_FRONTENDS_ONNX_IMPORT_H

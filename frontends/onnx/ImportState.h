@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef FRONTENDS_ONNX_IMPORTSTATE_H
-#define FRONTENDS_ONNX_IMPORTSTATE_H
+#ifndef LLMOPT_FRONTENDS_ONNX_IMPORTSTATE_H
+#define LLMOPT_FRONTENDS_ONNX_IMPORTSTATE_H
 
 #include "frontends/onnx/ExternalData.h"
 #include "frontends/onnx/WireScanner.h"
@@ -43,4 +43,4 @@ std::string getFunctionKey(llvm::StringRef domain, llvm::StringRef name,
 
 } // namespace llmopt::onnx
 
-#endif // FRONTENDS_ONNX_IMPORTSTATE_H
+#endif // LLMOPT_FRONTENDS_ONNX_IMPORTSTATE_H

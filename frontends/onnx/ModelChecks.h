@@ -5,8 +5,9 @@
 // Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
-#ifndef FRONTENDS_ONNX_MODELCHECKS_H
-#define FRONTENDS_ONNX_MODELCHECKS_H
+
+#ifndef LLMOPT_FRONTENDS_ONNX_MODELCHECKS_H
+#define LLMOPT_FRONTENDS_ONNX_MODELCHECKS_H
 
 #include "frontends/onnx/ImportState.h"
 
@@ -23,4 +24,4 @@ mlir::LogicalResult checkModel(const ::onnx::ModelProto &model,
 
 } // namespace llmopt::onnx
 
-#endif // FRONTENDS_ONNX_MODELCHECKS_H
+#endif // LLMOPT_FRONTENDS_ONNX_MODELCHECKS_H

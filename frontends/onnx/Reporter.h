@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef FRONTENDS_ONNX_REPORTER_H
-#define FRONTENDS_ONNX_REPORTER_H
+#ifndef LLMOPT_FRONTENDS_ONNX_REPORTER_H
+#define LLMOPT_FRONTENDS_ONNX_REPORTER_H
 
 #include "frontends/onnx/Import.h"
 
@@ -44,4 +44,4 @@ private:
 
 } // namespace llmopt::onnx
 
-#endif // FRONTENDS_ONNX_REPORTER_H
+#endif // LLMOPT_FRONTENDS_ONNX_REPORTER_H

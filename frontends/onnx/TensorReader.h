@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef FRONTENDS_ONNX_TENSORREADER_H
-#define FRONTENDS_ONNX_TENSORREADER_H
+#ifndef LLMOPT_FRONTENDS_ONNX_TENSORREADER_H
+#define LLMOPT_FRONTENDS_ONNX_TENSORREADER_H
 
 #include "frontends/onnx/ImportState.h"
 #include "mlir/IR/BuiltinAttributeInterfaces.h"
@@ -28,4 +28,4 @@ mlir::FailureOr<mlir::TypedAttr> readTensor(const ::onnx::TensorProto &tensor,
 
 } // namespace llmopt::onnx
 
-#endif // FRONTENDS_ONNX_TENSORREADER_H
+#endif // LLMOPT_FRONTENDS_ONNX_TENSORREADER_H

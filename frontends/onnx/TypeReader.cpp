@@ -5,6 +5,7 @@
 // Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
+
 #include "frontends/onnx/TypeReader.h"
 #include "dialects/ONNX/ONNXDialect.h"
 #include "mlir/IR/Builders.h"

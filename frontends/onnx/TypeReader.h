@@ -5,8 +5,9 @@
 // Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
-#ifndef FRONTENDS_ONNX_TYPEREADER_H
-#define FRONTENDS_ONNX_TYPEREADER_H
+
+#ifndef LLMOPT_FRONTENDS_ONNX_TYPEREADER_H
+#define LLMOPT_FRONTENDS_ONNX_TYPEREADER_H
 
 #include "frontends/onnx/ImportState.h"
 
@@ -46,4 +47,4 @@ mlir::FailureOr<DeclaredType> readType(const ::onnx::TypeProto &type,
 
 } // namespace llmopt::onnx
 
-#endif // FRONTENDS_ONNX_TYPEREADER_H
+#endif // LLMOPT_FRONTENDS_ONNX_TYPEREADER_H

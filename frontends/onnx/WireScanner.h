@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef FRONTENDS_ONNX_WIRESCANNER_H
-#define FRONTENDS_ONNX_WIRESCANNER_H
+#ifndef LLMOPT_FRONTENDS_ONNX_WIRESCANNER_H
+#define LLMOPT_FRONTENDS_ONNX_WIRESCANNER_H
 
 #include "frontends/onnx/Reporter.h"
 #include <string>
@@ -47,4 +47,4 @@ mlir::FailureOr<ScannedModel> scanModel(llvm::StringRef file,
 
 } // namespace llmopt::onnx
 
-#endif // FRONTENDS_ONNX_WIRESCANNER_H
+#endif // LLMOPT_FRONTENDS_ONNX_WIRESCANNER_H

@@ -6,6 +6,7 @@
 // Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
+
 #include "frontends/onnx/WireSchema.h"
 #include "llvm/Support/ErrorHandling.h"
 #include <onnx-ml.pb.h>

@@ -5,8 +5,9 @@
 // Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
-#ifndef FRONTENDS_ONNX_WIRESCHEMA_H
-#define FRONTENDS_ONNX_WIRESCHEMA_H
+
+#ifndef LLMOPT_FRONTENDS_ONNX_WIRESCHEMA_H
+#define LLMOPT_FRONTENDS_ONNX_WIRESCHEMA_H
 
 #include "llvm/ADT/ArrayRef.h"
 
@@ -53,4 +54,4 @@ llvm::ArrayRef<FieldRule> getFieldRules(Message message);
 
 } // namespace llmopt::onnx
 
-#endif // FRONTENDS_ONNX_WIRESCHEMA_H
+#endif // LLMOPT_FRONTENDS_ONNX_WIRESCHEMA_H

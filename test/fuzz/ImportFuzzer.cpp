@@ -1,10 +1,11 @@
 //===- ImportFuzzer.cpp - Feeds arbitrary bytes to the reader ---*- C++ -*-===//
 //
-// Part of the llmopt project, under the Apache License v2.0 with LLVM Exceptions.
-// See LICENSE for licence information.
-// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Part of the llmopt project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for licence information. SPDX-License-Identifier:
+// Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
+
 #include "frontends/onnx/Import.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/Verifier.h"
@@ -24,11 +25,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   ImportErrorKind kind = ImportErrorKind::None;
   mlir::FailureOr<mlir::OwningOpRef<mlir::ModuleOp>> module =
       importONNXBuffer({bytes, "model.onnx"}, "", context, {}, &kind);
-  bool isConsistent =
-      mlir::succeeded(module)
-          ? numErrors == 0 && kind == ImportErrorKind::None &&
-                mlir::succeeded(mlir::verify(**module))
-          : numErrors == 1 && kind != ImportErrorKind::None;
+  bool isConsistent = mlir::succeeded(module)
+                          ? numErrors == 0 && kind == ImportErrorKind::None &&
+                                mlir::succeeded(mlir::verify(**module))
+                          : numErrors == 1 && kind != ImportErrorKind::None;
   if (!isConsistent)
     __builtin_trap();
   return 0;

@@ -5,6 +5,7 @@
 // Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
+
 #include "frontends/onnx/Import.h"
 #include "mlir/IR/AsmState.h"
 #include "mlir/IR/MLIRContext.h"

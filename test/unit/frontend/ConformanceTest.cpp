@@ -5,6 +5,7 @@
 // Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
+
 #include "Corpora.h"
 #include "dialects/ONNX/ONNXOps.h"
 #include "mlir/Parser/Parser.h"

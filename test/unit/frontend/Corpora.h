@@ -5,8 +5,9 @@
 // Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
-#ifndef TEST_UNIT_FRONTEND_CORPORA_H
-#define TEST_UNIT_FRONTEND_CORPORA_H
+
+#ifndef LLMOPT_TEST_UNIT_FRONTEND_CORPORA_H
+#define LLMOPT_TEST_UNIT_FRONTEND_CORPORA_H
 
 #include "ImportFixture.h"
 #include "llvm/Support/MemoryBuffer.h"
@@ -65,4 +66,4 @@ private:
 
 } // namespace llmopt::onnx
 
-#endif // TEST_UNIT_FRONTEND_CORPORA_H
+#endif // LLMOPT_TEST_UNIT_FRONTEND_CORPORA_H

@@ -6,6 +6,7 @@
 // Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
+
 #include "ImportFixture.h"
 #include <unistd.h>
 

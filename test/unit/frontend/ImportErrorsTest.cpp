@@ -5,6 +5,7 @@
 // Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
+
 #include "ImportFixture.h"
 #include <fcntl.h>
 #include <sys/stat.h>

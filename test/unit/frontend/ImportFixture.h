@@ -5,8 +5,9 @@
 // Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
-#ifndef TEST_UNIT_FRONTEND_IMPORTFIXTURE_H
-#define TEST_UNIT_FRONTEND_IMPORTFIXTURE_H
+
+#ifndef LLMOPT_TEST_UNIT_FRONTEND_IMPORTFIXTURE_H
+#define LLMOPT_TEST_UNIT_FRONTEND_IMPORTFIXTURE_H
 
 #include "frontends/onnx/Import.h"
 #include "mlir/IR/Diagnostics.h"
@@ -200,4 +201,4 @@ private:
 
 } // namespace llmopt::onnx
 
-#endif // TEST_UNIT_FRONTEND_IMPORTFIXTURE_H
+#endif // LLMOPT_TEST_UNIT_FRONTEND_IMPORTFIXTURE_H

@@ -5,6 +5,7 @@
 // Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
+
 #include "ImportFixture.h"
 #include "dialects/ONNX/ONNXOps.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
