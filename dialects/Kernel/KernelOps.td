@@ -72,7 +72,7 @@ def Kernel_WeightDataOp : Kernel_Op<"weight_data", [Symbol]> {
     `offset` is relative to the packed weights of the library, `bytes` the packed size. `parts` are the sources of consecutive rows (of
     alternating panels of 16 rows, with `interleaved`); the packer reads them when the library is written.
 
-    Constraints: K1 offset is a multiple of 64, bytes is positive; K2 the rows of the parts add up; K6 `interleaved` has two
+    Constraints: K1 offset is a multiple of 64, bytes is positive; K2 the rows of the parts add up; K8 `interleaved` has two
     parts with equal rows, a multiple of 16.
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, StrAttr:$name, TypeAttrOf<Kernel_WeightType>:$type, I64Attr:$offset, I64Attr:$bytes,

@@ -1,0 +1,324 @@
+// One case for every constraint of KernelOps.td, named by its label.
+// RUN: llmopt-opt %s -split-input-file -verify-diagnostics
+
+// T1
+// expected-error @below {{rows and columns must be positive, got 0 and 32}}
+func.func private @T1(!kernel.weight<0x32, int8>)
+
+// -----
+
+// expected-error @below {{a weight has rows and columns, got 1 dimensions}}
+func.func private @rank(!kernel.weight<32, int8>)
+
+// -----
+
+// K1
+// expected-error @below {{offset must be a multiple of 64 and bytes positive, got 32 and 4}}
+kernel.weight_data @w "w" : !kernel.weight<1x1, raw> at 32 bytes 4 parts [{rows = 1 : i64}]
+
+// -----
+
+// K1
+// expected-error @below {{offset must be a multiple of 64 and bytes positive, got 0 and 0}}
+kernel.weight_data @w "w" : !kernel.weight<1x1, raw> at 0 bytes 0 parts [{rows = 1 : i64}]
+
+// -----
+
+// K2
+// expected-error @below {{parts have 48 rows, but the type has 32}}
+kernel.weight_data @w "w" : !kernel.weight<32x1, int8> at 0 bytes 4 parts [{rows = 16 : i64}, {rows = 32 : i64}]
+
+// -----
+
+// K2
+// expected-error @below {{every part needs 'rows', a positive number}}
+kernel.weight_data @w "w" : !kernel.weight<32x1, int8> at 0 bytes 4 parts [{rows = 32 : i64}, {}]
+
+// -----
+
+// K2
+// expected-error @below {{every part needs 'rows', a positive number}}
+kernel.weight_data @w "w" : !kernel.weight<32x1, int8> at 0 bytes 4 parts [{rows = 33 : i64}, {rows = -1 : i64}]
+
+// -----
+
+// K8
+// expected-error @below {{interleaved needs two parts with equal rows, a multiple of 16}}
+kernel.weight_data @w "w" : !kernel.weight<48x1, int8> at 0 bytes 4 parts [{rows = 16 : i64}, {rows = 32 : i64}] {interleaved}
+
+// -----
+
+// K8
+// expected-error @below {{interleaved needs two parts with equal rows, a multiple of 16}}
+kernel.weight_data @w "w" : !kernel.weight<48x1, int8> at 0 bytes 4 parts [{rows = 24 : i64}, {rows = 24 : i64}] {interleaved}
+
+// -----
+
+// K8
+// expected-error @below {{interleaved needs two parts with equal rows, a multiple of 16}}
+kernel.weight_data @w "w" : !kernel.weight<48x1, int8> at 0 bytes 4 parts [{rows = 48 : i64}] {interleaved}
+
+// -----
+
+func.func @K3() {
+  // expected-error @below {{no kernel.weight_data is named @w}}
+  %w = kernel.weight @w : !kernel.weight<1x1, raw>
+  return
+}
+
+// -----
+
+kernel.weight_data @w "w" : !kernel.weight<1x2, raw> at 0 bytes 8 parts [{rows = 1 : i64}]
+func.func @K3_type() {
+  // expected-error @below {{type is '!kernel.weight<1x1, raw>', but the data has '!kernel.weight<1x2, raw>'}}
+  %w = kernel.weight @w : !kernel.weight<1x1, raw>
+  return
+}
+
+// -----
+
+func.func @K4() {
+  // expected-error @below {{a row must have a positive multiple of 64 bytes, got 60}}
+  %b = kernel.buffer "b" tokens : memref<?x15xf32>
+  return
+}
+
+// -----
+
+func.func @K4_records() {
+  // expected-error @below {{a row must have a positive multiple of 64 bytes, got 96}}
+  %b = kernel.buffer "b" tokens : memref<?x96xi8>
+  return
+}
+
+// -----
+
+func.func @K4_rows() {
+  // expected-error @below {{rows must be dynamic and columns static, got 'memref<4x16xf32>'}}
+  %b = kernel.buffer "b" tokens : memref<4x16xf32>
+  return
+}
+
+// -----
+
+func.func @K4_columns() {
+  // expected-error @below {{rows must be dynamic and columns static, got 'memref<?x?xf32>'}}
+  %b = kernel.buffer "b" tokens : memref<?x?xf32>
+  return
+}
+
+// -----
+
+func.func @K5() {
+  // expected-error @below {{offset must be a multiple of 64, got 32}}
+  %b = kernel.buffer "b" tokens at 32 : memref<?x16xf32>
+  return
+}
+
+// -----
+
+func.func @K6(%b: memref<?x64xf32>) {
+  // expected-error @below {{result must be strided by the rows of 'memref<?x64xf32>', got 'memref<?x16xf32, strided<[32, 1], offset: 16>>'}}
+  %v = kernel.columns %b : memref<?x64xf32> -> memref<?x16xf32, strided<[32, 1], offset: 16>>
+  return
+}
+
+// -----
+
+func.func @K7(%b: memref<?x64xf32>) {
+  // expected-error @below {{columns must be multiples of 16 within 'memref<?x64xf32>', got 16 from 8 on}}
+  %v = kernel.columns %b : memref<?x64xf32> -> memref<?x16xf32, strided<[64, 1], offset: 8>>
+  return
+}
+
+// -----
+
+func.func @K7_end(%b: memref<?x64xf32>) {
+  // expected-error @below {{columns must be multiples of 16 within 'memref<?x64xf32>', got 32 from 48 on}}
+  %v = kernel.columns %b : memref<?x64xf32> -> memref<?x32xf32, strided<[64, 1], offset: 48>>
+  return
+}
+
+// -----
+
+func.func @E1(%t: !kernel.weight<10x32, int8>, %b: memref<?x64xf32>) {
+  // expected-error @below {{output must have 32 columns, got 64}}
+  kernel.embedding %t -> %b : !kernel.weight<10x32, int8>, memref<?x64xf32>
+  return
+}
+
+// -----
+
+func.func @N1_floats(%x: memref<?x64xf32>, %w: !kernel.weight<32x64, int8>, %y: memref<?x32xf32>) {
+  // expected-error @below {{input must hold records exactly when there is a group}}
+  kernel.linear store %x, %w -> %y group 64 : memref<?x64xf32>, !kernel.weight<32x64, int8>, memref<?x32xf32>
+  return
+}
+
+// -----
+
+func.func @N1_records(%x: memref<?x128xi8>, %w: !kernel.weight<32x64, int8>, %y: memref<?x32xf32>) {
+  // expected-error @below {{input must hold records exactly when there is a group}}
+  kernel.linear store %x, %w -> %y : memref<?x128xi8>, !kernel.weight<32x64, int8>, memref<?x32xf32>
+  return
+}
+
+// -----
+
+func.func @N1_weight(%x: memref<?x128xi8>, %w: !kernel.weight<32x64, f32>, %y: memref<?x32xf32>) {
+  // expected-error @below {{integer activations need an integer weight, got '!kernel.weight<32x64, f32>'}}
+  kernel.linear store %x, %w -> %y group 64 : memref<?x128xi8>, !kernel.weight<32x64, f32>, memref<?x32xf32>
+  return
+}
+
+// -----
+
+func.func @N1_raw(%x: memref<?x64xf32>, %w: !kernel.weight<32x64, raw>, %y: memref<?x32xf32>) {
+  // expected-error @below {{weight must be packed, got '!kernel.weight<32x64, raw>'}}
+  kernel.linear store %x, %w -> %y : memref<?x64xf32>, !kernel.weight<32x64, raw>, memref<?x32xf32>
+  return
+}
+
+// -----
+
+func.func @N2(%x: memref<?x48xf32>, %w: !kernel.weight<32x64, f32>, %y: memref<?x32xf32>) {
+  // expected-error @below {{input must have 64 columns, got 48}}
+  kernel.linear store %x, %w -> %y : memref<?x48xf32>, !kernel.weight<32x64, f32>, memref<?x32xf32>
+  return
+}
+
+// -----
+
+func.func @N2_records(%x: memref<?x64xi8>, %w: !kernel.weight<32x64, int8>, %y: memref<?x32xf32>) {
+  // expected-error @below {{input must have records of 128 bytes for 64 columns and group 64, got 64}}
+  kernel.linear store %x, %w -> %y group 64 : memref<?x64xi8>, !kernel.weight<32x64, int8>, memref<?x32xf32>
+  return
+}
+
+// -----
+
+func.func @N3(%x: memref<?x64xf32>, %w: !kernel.weight<32x64, f32>, %y: memref<?x48xf32>) {
+  // expected-error @below {{output must have 32 columns, got 48}}
+  kernel.linear add %x, %w -> %y : memref<?x64xf32>, !kernel.weight<32x64, f32>, memref<?x48xf32>
+  return
+}
+
+// -----
+
+func.func @N3_half(%x: memref<?x64xf32>, %w: !kernel.weight<32x64, f32>, %y: memref<?x32xf32>) {
+  // expected-error @below {{output must have 16 columns, got 32}}
+  kernel.linear silu_mul %x, %w -> %y : memref<?x64xf32>, !kernel.weight<32x64, f32>, memref<?x32xf32>
+  return
+}
+
+// -----
+
+func.func @N3_pairs(%x: memref<?x64xf32>, %w: !kernel.weight<48x64, f32>, %y: memref<?x32xf32>) {
+  // expected-error @below {{silu_mul needs a multiple of 32 rows, got 48}}
+  kernel.linear silu_mul %x, %w -> %y : memref<?x64xf32>, !kernel.weight<48x64, f32>, memref<?x32xf32>
+  return
+}
+
+// -----
+
+func.func @N4(%x: memref<?x128xi8>, %w: !kernel.weight<32x64, int8>, %y: memref<?x32xf32>) {
+  // expected-error @below {{group must be a positive multiple of 32, got 16}}
+  kernel.linear store %x, %w -> %y group 16 : memref<?x128xi8>, !kernel.weight<32x64, int8>, memref<?x32xf32>
+  return
+}
+
+// -----
+
+func.func @G1(%x: memref<?x64xf32>, %g: !kernel.weight<1x64, f32>) {
+  // expected-error @below {{gamma must be raw with 64 columns, got '!kernel.weight<1x64, f32>'}}
+  kernel.rms_norm %x, %g -> %x {epsilon = 1.0e-5 : f32} : memref<?x64xf32>, !kernel.weight<1x64, f32>, memref<?x64xf32>
+  return
+}
+
+// -----
+
+func.func @G1_columns(%x: memref<?x64xf32>, %g: !kernel.weight<1x32, raw>) {
+  // expected-error @below {{input must have 32 columns, got 64}}
+  kernel.rms_norm %x, %g -> %x {epsilon = 1.0e-5 : f32} : memref<?x64xf32>, !kernel.weight<1x32, raw>, memref<?x64xf32>
+  return
+}
+
+// -----
+
+func.func @G2(%x: memref<?x64xf32>, %g: !kernel.weight<1x64, raw>, %y: memref<?x128xi8>) {
+  // expected-error @below {{output must hold records exactly when there is a group}}
+  kernel.rms_norm %x, %g -> %y {epsilon = 1.0e-5 : f32} : memref<?x64xf32>, !kernel.weight<1x64, raw>, memref<?x128xi8>
+  return
+}
+
+// -----
+
+func.func @G2_size(%x: memref<?x64xf32>, %g: !kernel.weight<1x64, raw>, %y: memref<?x64xi8>) {
+  // expected-error @below {{output must have records of 128 bytes for 64 columns and group 32, got 64}}
+  kernel.rms_norm %x, %g -> %y group 32 {epsilon = 1.0e-5 : f32} : memref<?x64xf32>, !kernel.weight<1x64, raw>, memref<?x64xi8>
+  return
+}
+
+// -----
+
+func.func @Q1(%x: memref<?x64xf32>, %y: memref<?x192xi8>) {
+  // expected-error @below {{output must have records of 128 bytes for 64 columns and group 64, got 192}}
+  kernel.quantize %x -> %y columns 64 group 64 : memref<?x64xf32>, memref<?x192xi8>
+  return
+}
+
+// -----
+
+func.func @Q1_input(%x: memref<?x96xf32>, %y: memref<?x128xi8>) {
+  // expected-error @below {{input must have 64 columns, got 96}}
+  kernel.quantize %x -> %y columns 64 group 64 : memref<?x96xf32>, memref<?x128xi8>
+  return
+}
+
+// -----
+
+func.func @X1(%x: memref<?x64xf32>, %y: memref<?x32xf32>) {
+  // expected-error @below {{input and output must have equal columns, got 64 and 32}}
+  kernel.gather_rows %x -> %y : memref<?x64xf32>, memref<?x32xf32>
+  return
+}
+
+// -----
+
+func.func @H1(%qkv: memref<?x128xf32>, %t: !kernel.weight<8x16, raw>) {
+  // expected-error @below {{heads must be a positive multiple of kv_heads, got 3 and 2}}
+  kernel.rope_append %qkv, %t layer 0 {heads = 3, kv_heads = 2, head_dim = 16} : memref<?x128xf32>, !kernel.weight<8x16, raw>
+  return
+}
+
+// -----
+
+func.func @H1_columns(%qkv: memref<?x128xf32>, %t: !kernel.weight<8x16, raw>) {
+  // expected-error @below {{qkv must have 64 columns, got 128}}
+  kernel.rope_append %qkv, %t layer 0 {heads = 2, kv_heads = 1, head_dim = 16} : memref<?x128xf32>, !kernel.weight<8x16, raw>
+  return
+}
+
+// -----
+
+func.func @H1_attention(%qkv: memref<?x128xf32>, %y: memref<?x64xf32>) {
+  // expected-error @below {{heads must be a positive multiple of kv_heads, got 4 and 0}}
+  kernel.attention %qkv -> %y layer 0 {heads = 4, kv_heads = 0, head_dim = 16, scale = 0.25 : f32} : memref<?x128xf32>, memref<?x64xf32>
+  return
+}
+
+// -----
+
+func.func @H2(%qkv: memref<?x128xf32>, %t: !kernel.weight<8x32, raw>) {
+  // expected-error @below {{table must be raw with 16 columns, got '!kernel.weight<8x32, raw>'}}
+  kernel.rope_append %qkv, %t layer 0 {heads = 4, kv_heads = 2, head_dim = 16} : memref<?x128xf32>, !kernel.weight<8x32, raw>
+  return
+}
+
+// -----
+
+func.func @H3(%qkv: memref<?x128xf32>, %y: memref<?x128xf32>) {
+  // expected-error @below {{output must have 64 columns, got 128}}
+  kernel.attention %qkv -> %y layer 0 {heads = 4, kv_heads = 2, head_dim = 16, scale = 0.25 : f32} : memref<?x128xf32>, memref<?x128xf32>
+  return
+}
