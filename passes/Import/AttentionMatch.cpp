@@ -81,9 +81,10 @@ LogicalResult AttentionMatcher::matchShape() {
   const TensorFunction *left = analysis.lookup(getInput(product, 0));
   if (!output || !left || output->shape.size() != 4 ||
       left->shape.size() != 4 || !output->elementType.isF32())
-    return refuse("probabilities and values are not float32 tensors of rank 4");
+    return refuse("no attention: its operands are not float32 tensors of rank "
+                  "4");
   if (!isProbability(left->element))
-    return refuse("its left operand is not a softmax");
+    return refuse("no attention: its left operand is not a softmax");
   ArrayRef<Expr> shape(output->shape);
   if (shape[1]->kind != Kind::Constant || shape[3]->kind != Kind::Constant)
     return refuse("the number of heads and their size are not constants");

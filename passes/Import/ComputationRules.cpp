@@ -158,9 +158,8 @@ IndexRule findComputationRule(onnx::NodeOp node) {
   return llvm::StringSwitch<IndexRule>(node.getOpType())
       .Case("MatMul", describeMatMul)
       .Case("Gemm", describeGemm)
-      .Cases({"ReduceMean", "ReduceSum", "ReduceMax"}, describeReduction)
-      .Cases({"Softmax", "LayerNormalization", "RMSNormalization",
-              "SimplifiedLayerNormalization", "CumSum"},
+      .Cases({"ReduceMean", "ReduceSum"}, describeReduction)
+      .Cases({"Softmax", "RMSNormalization", "SimplifiedLayerNormalization"},
              describeLikeFirst)
       .Default(nullptr);
 }

@@ -114,6 +114,8 @@ static Expr computeExtremum(StringRef op, ArrayRef<Expr> inputs,
 
 static Expr computeFunction(StringRef op, ArrayRef<Expr> inputs,
                             Context &context) {
+  if (inputs.size() != (op == "Pow" ? 2 : 1))
+    return nullptr;
   for (Expr input : inputs)
     if (input->activation != Node::noActivation || input->type != Type::Float)
       return nullptr;
@@ -277,8 +279,7 @@ IndexRule findElementwiseRule(onnx::NodeOp node) {
       .Cases({"Cos", "Sin", "Sqrt", "Exp", "Pow", "Reciprocal"},
              describe<computeFunction>)
       .Case("Neg", describe<computeNegation>)
-      .Cases({"Sigmoid", "Tanh", "Erf", "Relu", "Gelu", "Abs", "Log"},
-             describe<computeNothing>)
+      .Case("Sigmoid", describe<computeNothing>)
       .Cases({"Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual"},
              describeBoolean<computeComparison>)
       .Cases({"And", "Or", "Not"}, describeBoolean<computeLogic>)

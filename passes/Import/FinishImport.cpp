@@ -7,6 +7,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "passes/Import/IndexAnalysis.h"
 #include "passes/Import/NodePattern.h"
 #include "passes/Import/ONNXMatch.h"
 #include "passes/Import/Passes.h"
@@ -38,13 +39,21 @@ private:
 };
 } // namespace
 
-/// True when a value that the node uses comes from a node that is itself in
-/// the way and says why.
-static bool followsRefusal(onnx::NodeOp node) {
-  return llvm::any_of(node.getInputs(), [](Value input) {
-    auto producer = input.getDefiningOp<onnx::NodeOp>();
-    return producer && producer->hasAttr(kRefusalAttrName);
-  });
+/// True when the types of all inputs are known, but not of a result that is
+/// used: no rule covers the operator, or not this use of it.
+static bool losesType(onnx::NodeOp node) {
+  auto isUnknown = [](Value value) {
+    return isa<onnx::ValueType>(value.getType()) && !value.use_empty() &&
+           !value.getDefiningOp<onnx::NoneOp>();
+  };
+  return llvm::none_of(node.getInputs(), isUnknown) &&
+         llvm::any_of(node.getResults(), isUnknown);
+}
+
+/// True when a rule describes the operator, so that only this use is unknown.
+static bool hasRule(onnx::NodeOp node) {
+  return findLayoutRule(node) || findElementwiseRule(node) ||
+         findComputationRule(node);
 }
 
 /// Reports one node, with the reasons of the patterns that looked at it.
@@ -59,12 +68,15 @@ static void reportNode(onnx::NodeOp node) {
   diagnostic << ") cannot be compiled: ";
   if (auto reason = node->getAttrOfType<StringAttr>(kRefusalAttrName))
     diagnostic << reason.getValue();
+  else if (hasRule(node))
+    diagnostic << "the shape or the meaning of its result cannot be told; "
+                  "export the model with another exporter or newer versions";
   else
     diagnostic << "no pass covers it; export the model without this operator";
 }
 
-/// Reports the nodes that are left: those that patterns refused for a reason of
-/// their own if there are any, otherwise all.
+/// Reports the nodes that are left: those that patterns refused, and those
+/// where types get lost; all of them if there are none of these.
 LogicalResult FinishImportPass::reportNodes() {
   SmallVector<onnx::NodeOp> left(
       getOperation().getBody().front().getOps<onnx::NodeOp>());
@@ -72,7 +84,7 @@ LogicalResult FinishImportPass::reportNodes() {
     return success();
   SmallVector<onnx::NodeOp> causes;
   for (onnx::NodeOp node : left)
-    if (node->hasAttr(kRefusalAttrName) && !followsRefusal(node))
+    if (node->hasAttr(kRefusalAttrName) || losesType(node))
       causes.push_back(node);
   if (causes.empty())
     causes = left;
@@ -211,6 +223,8 @@ void FinishImportPass::setRoles(const Roles &roles) {
 }
 
 void FinishImportPass::runOnOperation() {
+  if (getOperation().isExternal())
+    return;
   if (failed(reportNodes()))
     return signalPassFailure();
   FailureOr<Roles> roles = findRoles();

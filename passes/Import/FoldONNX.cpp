@@ -93,7 +93,8 @@ struct DropCast : NodePattern {
     if (!input || !isa<RankedTensorType>(input.getType()) ||
         node.getNumResults() != 1 ||
         node.getResult(0).getType() != input.getType())
-      return rewriter.notifyMatchFailure(node, "it converts its input");
+      return rewriter.notifyMatchFailure(node,
+                                         "no Cast to the type of its input");
     rewriter.replaceOp(node, input);
     ++count;
     return success();
@@ -104,6 +105,8 @@ struct DropCast : NodePattern {
 
 struct FoldONNXPass : impl::FoldONNXBase<FoldONNXPass> {
   void runOnOperation() override {
+    if (getOperation().isExternal())
+      return;
     MLIRContext *context = &getContext();
     RewritePatternSet patterns(context);
     patterns.add<FoldConstant>(context, constants);

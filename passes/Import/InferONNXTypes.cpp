@@ -29,6 +29,8 @@ static RankedTensorType getType(const TensorFunction &tensor) {
 namespace {
 struct InferONNXTypesPass : impl::InferONNXTypesBase<InferONNXTypesPass> {
   void runOnOperation() override {
+    if (getOperation().isExternal())
+      return;
     IndexAnalysis analysis(getOperation());
     for (auto node : getOperation().getBody().front().getOps<onnx::NodeOp>())
       for (Value result : node.getResults())

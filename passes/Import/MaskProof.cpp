@@ -96,6 +96,26 @@ static Expr specialize(const MaskedScore &score, MaskCase which,
   return context.substitute(score.expression, replacements);
 }
 
+/// Says what the score is in a case where it should be something else.
+static std::string describe(MaskCase which, Expr value, bool hasMask) {
+  std::string text = symbolic::toString(value);
+  auto rename = [&](llvm::StringRef from, llvm::StringRef to) {
+    for (size_t at = text.find(from.str()); at != std::string::npos;
+         at = text.find(from.str(), at + to.size()))
+      text.replace(at, from.size(), to.str());
+  };
+  rename("load" + std::to_string(productTensor) + "()", "product");
+  rename("d" + std::to_string(distanceAxis), "distance");
+  constexpr size_t longEnough = 200;
+  text.resize(std::min(text.size(), longEnough));
+  std::string reason = "its mask is not causal with padding: for a key ";
+  reason += which.isCausal ? "not after the query" : "after the query";
+  if (hasMask)
+    reason += which.isKept ? " that the attention mask keeps"
+                           : " that the attention mask drops";
+  return reason + " the score is " + text;
+}
+
 std::optional<float> proveCausalMask(const MaskedScore &score, Context &context,
                                      std::string &reason) {
   constexpr double hidden = -1e30;
@@ -110,13 +130,7 @@ std::optional<float> proveCausalMask(const MaskedScore &score, Context &context,
     if (linear && isVisible && linear->offset == 0 && linear->factor != 0)
       factor = float(linear->factor);
     else if (!linear || isVisible || !(linear->offset <= hidden)) {
-      reason = std::string("its mask is not causal with padding: for a key ") +
-               (which.isCausal ? "not after the query" : "after the query") +
-               (score.mask ? which.isKept ? " that the attention mask keeps"
-                                          : " that the attention mask drops"
-                           : "") +
-               " the score is " +
-               llvm::StringRef(symbolic::toString(value)).take_front(200).str();
+      reason = describe(which, value, score.mask != nullptr);
       return std::nullopt;
     }
   }

@@ -34,13 +34,23 @@ struct RefusalListener : public RewriterBase::ForwardingListener {
     Diagnostic diagnostic(location, DiagnosticSeverity::Remark);
     reasonCallback(diagnostic);
     std::string reason = diagnostic.str();
-    if (!llvm::is_contained(reasons, reason))
+    if (!StringRef(reason).starts_with("no ") &&
+        !llvm::is_contained(reasons, reason))
       reasons.push_back(reason);
   }
 
   SmallVector<std::string> reasons;
 };
 } // namespace
+
+/// True when the node cannot be judged, because the type of an input is not
+/// known: the node that computes it is to blame.
+static bool hasUnknownInput(onnx::NodeOp node) {
+  return llvm::any_of(node.getInputs(), [](Value input) {
+    return isa<onnx::ValueType>(input.getType()) &&
+           !input.getDefiningOp<onnx::NoneOp>();
+  });
+}
 
 void applyNodePatterns(func::FuncOp function, RewritePatternSet patterns,
                        RewriterBase::Listener *listener) {
@@ -59,7 +69,7 @@ void applyNodePatterns(func::FuncOp function, RewritePatternSet patterns,
     rewriter.setInsertionPoint(node);
     refusals.reasons.clear();
     if (succeeded(applicator.matchAndRewrite(node, rewriter)) ||
-        refusals.reasons.empty())
+        refusals.reasons.empty() || hasUnknownInput(node))
       continue;
     std::string reason = llvm::join(refusals.reasons, "; ");
     if (auto earlier = node->getAttrOfType<StringAttr>(kRefusalAttrName))

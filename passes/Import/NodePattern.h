@@ -20,7 +20,12 @@ namespace llmopt {
 /// at the end of the import.
 inline constexpr llvm::StringLiteral kRefusalAttrName = "llmopt.refusal";
 
-/// A pattern whose root is a node with a given operator. The root is the only
+/// A pattern whose root is a node with a given operator. A refusal that begins
+/// with "no " says that the node is not what the pattern is for (a Mul that is
+/// no gated unit); any other says what keeps it from being compiled, and is
+/// for the user.
+///
+/// The root is the only
 /// op it may replace; what then is dead goes at the end of the sweep.
 class NodePattern : public mlir::OpRewritePattern<onnx::NodeOp> {
 public:

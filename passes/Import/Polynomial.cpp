@@ -115,7 +115,12 @@ void Polynomial::divide(const Polynomial &divisor, Polynomial &quotient,
       continue;
     }
     int64_t times = llvm::divideFloorSigned(coefficient, leadingFactor);
-    int64_t over = coefficient - times * leadingFactor;
+    int64_t over = 0, product = 0;
+    if (MulOverflow(times, leadingFactor, product) ||
+        llvm::SubOverflow(coefficient, product, over)) {
+      quotient.valid = false;
+      return;
+    }
     if (over != 0) {
       remainder.addTerm(monomial, over);
       left.addTerm(monomial, -over);

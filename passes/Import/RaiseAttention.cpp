@@ -180,7 +180,9 @@ LogicalResult RaiseValueProduct::matchNode(onnx::NodeOp node,
   std::string reason;
   FailureOr<AttentionMatch> match = matchAttention(node, analysis, reason);
   if (failed(match))
-    return rewriter.notifyMatchFailure(node, "as attention: " + reason);
+    return rewriter.notifyMatchFailure(
+        node, StringRef(reason).starts_with("no ") ? reason
+                                                   : "as attention: " + reason);
   SmallVector<Value> results = findResults(node, *match);
   if (results.empty())
     return rewriter.notifyMatchFailure(
@@ -218,6 +220,8 @@ struct RaiseAttentionPass : impl::RaiseAttentionBase<RaiseAttentionPass> {
   using RaiseAttentionBase::RaiseAttentionBase;
 
   void runOnOperation() override {
+    if (getOperation().isExternal())
+      return;
     IndexAnalysis analysis(getOperation());
     RewritePatternSet patterns(&getContext());
     patterns.add<RaiseValueProduct>(getOperation(), analysis,

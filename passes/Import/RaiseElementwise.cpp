@@ -40,7 +40,7 @@ struct RaiseGatedUnit : NodePattern {
     collectFactors(node, factors);
     if (factors.size() != 3)
       return rewriter.notifyMatchFailure(
-          node, "it is no gated unit (not a product of three factors)");
+          node, "no gated unit: not a product of three factors");
     Value gate;
     for (Value factor : factors)
       if (onnx::NodeOp sigmoid = getNode(factor, "Sigmoid"))
@@ -48,7 +48,7 @@ struct RaiseGatedUnit : NodePattern {
           gate = sigmoid.getInputs()[0];
     if (!gate)
       return rewriter.notifyMatchFailure(
-          node, "it is no gated unit (no factor is the sigmoid of another)");
+          node, "no gated unit: no factor is the sigmoid of another");
     Value up;
     bool seenGate = false;
     for (Value factor : factors) {
@@ -81,13 +81,16 @@ struct RaiseAddition : NodePattern {
                           PatternRewriter &rewriter) const override {
     Value left = getInput(node, 0), right = getInput(node, 1);
     RankedTensorType type = getFloatTensorType(left);
+    for (Value input : {left, right})
+      if (auto constant = input.getDefiningOp<onnx::InitializerOp>();
+          constant && constant.getType().getRank() > 0)
+        return rewriter.notifyMatchFailure(
+            node, "the addition of a constant ('" + constant.getName() +
+                      "') is not supported");
     if (!type || getFloatTensorType(right) != type)
       return rewriter.notifyMatchFailure(
-          node, "its inputs are not float32 tensors of one known type");
-    if (left.getDefiningOp<onnx::InitializerOp>() ||
-        right.getDefiningOp<onnx::InitializerOp>())
-      return rewriter.notifyMatchFailure(
-          node, "the addition of a constant is not supported");
+          node, "no residual addition: its inputs are not float32 tensors of "
+                "one type");
     rewriter.replaceOpWithNewOp<arith::AddFOp>(node, left, right);
     ++count;
     return success();
@@ -98,6 +101,8 @@ struct RaiseAddition : NodePattern {
 
 struct RaiseElementwisePass : impl::RaiseElementwiseBase<RaiseElementwisePass> {
   void runOnOperation() override {
+    if (getOperation().isExternal())
+      return;
     MLIRContext *context = &getContext();
     RewritePatternSet patterns(context);
     patterns.add<RaiseGatedUnit>(context, gatedUnits);

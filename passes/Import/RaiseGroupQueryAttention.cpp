@@ -340,6 +340,8 @@ namespace {
 struct RaiseGroupQueryAttentionPass
     : impl::RaiseGroupQueryAttentionBase<RaiseGroupQueryAttentionPass> {
   void runOnOperation() override {
+    if (getOperation().isExternal())
+      return;
     RewritePatternSet patterns(&getContext());
     patterns.add<RaiseAttention>(getOperation(), raised);
     applyNodePatterns(getOperation(), std::move(patterns));

@@ -123,6 +123,8 @@ struct RaiseEmbedding : NodePattern {
 
 struct RaiseLinearPass : impl::RaiseLinearBase<RaiseLinearPass> {
   void runOnOperation() override {
+    if (getOperation().isExternal())
+      return;
     MLIRContext *context = &getContext();
     RewritePatternSet patterns(context);
     patterns.add<RaiseMatMul, RaiseGemm>(context, linears);

@@ -218,8 +218,7 @@ struct RaiseWrittenNorm : NodePattern {
       return success();
     }
     return rewriter.notifyMatchFailure(
-        node, "it is no normalisation (no factor is x / sqrt(mean(x * x) + "
-              "epsilon))");
+        node, "no normalisation: no factor is x / sqrt(mean(x * x) + epsilon)");
   }
 
   Pass::Statistic &count;
@@ -227,6 +226,8 @@ struct RaiseWrittenNorm : NodePattern {
 
 struct RaiseNormPass : impl::RaiseNormBase<RaiseNormPass> {
   void runOnOperation() override {
+    if (getOperation().isExternal())
+      return;
     MLIRContext *context = &getContext();
     RewritePatternSet patterns(context);
     patterns.add<RaiseSimplifiedNorm>(context, "SimplifiedLayerNormalization",

@@ -100,6 +100,8 @@ static bool equal(const WeightView &left, const WeightView &right) {
 }
 
 void ShareWeightsPass::runOnOperation() {
+  if (getOperation().isExternal())
+    return;
   Block &entry = getOperation().getBody().front();
   SmallVector<WeightOp> kept;
   DenseMap<std::pair<Attribute, Type>, WeightOp> byReference;

@@ -31,12 +31,23 @@ void Node::Profile(llvm::FoldingSetNodeID &id) const {
 
 Expr Context::make(Kind kind, Type type, int64_t value, float number,
                    llvm::ArrayRef<Expr> operands, int64_t activation) {
+  if (llvm::is_contained(operands, nullptr))
+    return nullptr;
   llvm::FoldingSetNodeID id;
   profile(id, kind, type, value, number, operands);
   void *position = nullptr;
   if (Node *known = nodes.FindNodeOrInsertPos(id, position))
     return known;
+  unsigned size = 1, depth = 1;
+  for (Expr operand : operands) {
+    size += operand->size;
+    depth = std::max(depth, operand->depth + 1);
+  }
+  if (size > maxSize || depth > maxDepth || nodes.size() >= maxNodes)
+    return nullptr;
   Node *node = new (allocator) Node();
+  node->size = size;
+  node->depth = depth;
   node->kind = kind;
   node->type = type;
   node->id = nodes.size();

@@ -78,6 +78,8 @@ public:
   /// The activation tensor that a float expression depends on: a tensor's
   /// number, noActivation, or manyActivations.
   int64_t activation;
+  /// Nodes of the expression written as a tree, and its height.
+  unsigned size, depth;
 
   static constexpr int64_t noActivation = -1, manyActivations = -2;
 
@@ -88,7 +90,9 @@ public:
 };
 
 /// Makes, simplifies and proves expressions. A maker that gets a null operand
-/// returns null, as it does on overflow of 64-bit integers.
+/// returns null, as it does on overflow of 64-bit integers and for expressions
+/// far beyond what models need, so that hostile graphs cannot take much time,
+/// memory or stack.
 ///
 /// Integer expressions are kept as polynomials over symbols, variables and
 /// whatever cannot be simplified; comparisons as a polynomial that is compared
@@ -164,6 +168,9 @@ private:
   llvm::BumpPtrAllocator allocator;
   llvm::FoldingSet<Node> nodes;
   std::vector<int64_t> symbolMinima;
+
+  static constexpr unsigned maxSize = 1 << 14, maxDepth = 256,
+                            maxNodes = 1 << 22;
 };
 
 /// The leaves (symbols, variables, loads) of an expression, without duplicates;
@@ -176,7 +183,8 @@ llvm::SmallVector<Expr> collectLeaves(Expr expression);
 std::optional<double>
 evaluate(Expr expression, llvm::function_ref<std::optional<double>(Expr)> leaf);
 
-/// The expression as text, for messages and tests.
+/// The expression as text, for messages and tests. In messages the caller cuts
+/// it.
 std::string toString(Expr expression);
 
 } // namespace llmopt::symbolic

@@ -38,6 +38,7 @@ private:
 
   Context &context;
   llvm::ArrayRef<int64_t> symbolMinima;
+  unsigned steps = 0;
 };
 } // namespace
 
@@ -88,11 +89,12 @@ bool Prover::provesForSymbols(const Polynomial &polynomial) {
                       [](const auto &term) { return term.second >= 0; });
 }
 
-/// Variables nest at most as deep as the axes of a few tensors.
-static constexpr unsigned maxDepth = 12;
+/// Variables nest at most as deep as the axes of a few tensors; the steps keep
+/// hostile graphs from taking time.
+static constexpr unsigned maxDepth = 12, maxSteps = 2000;
 
 bool Prover::proves(const Polynomial &polynomial, unsigned depth) {
-  if (!polynomial.isValid() || depth > maxDepth)
+  if (!polynomial.isValid() || depth > maxDepth || ++steps > maxSteps)
     return false;
   Expr atom = nullptr;
   for (const auto &[monomial, coefficient] : polynomial.getTerms())

@@ -38,20 +38,19 @@ FailureOr<ConstantMatrix> matchConstantMatrix(Value value,
   auto initializer = value ? value.getDefiningOp<onnx::InitializerOp>()
                            : onnx::InitializerOp();
   if (!initializer) {
-    reason = "its weight is not a constant";
+    reason = "no constant matrix is involved";
     return failure();
   }
   auto type = cast<RankedTensorType>(initializer.getType());
-  llvm::raw_string_ostream stream(reason);
-  if (!type.getElementType().isF32()) {
-    stream << "weight '" << initializer.getName() << "' has elements of type "
-           << type.getElementType() << ", expected f32: export the model in "
-           << "float32";
+  if (type.getRank() != 2 || !isa<FloatType>(type.getElementType())) {
+    reason = "no constant float matrix is involved";
     return failure();
   }
-  if (type.getRank() != 2) {
-    stream << "weight '" << initializer.getName() << "' has rank "
-           << type.getRank() << ", expected 2";
+  if (!type.getElementType().isF32()) {
+    llvm::raw_string_ostream(reason)
+        << "weight '" << initializer.getName() << "' has elements of type "
+        << type.getElementType()
+        << ", expected f32: export the model in float32";
     return failure();
   }
   ConstantMatrix stored{initializer, false, type.getDimSize(0),
