@@ -177,6 +177,17 @@ std::unique_ptr<llvm::Module> generateLLVM(ModuleOp module,
   return llvmModule;
 }
 
+bool prepareModule(llvm::Module &module, const CpuTarget &target,
+                   std::string &error) {
+  std::unique_ptr<llvm::TargetMachine> machine =
+      createTargetMachine(target, error);
+  if (!machine)
+    return false;
+  module.setDataLayout(machine->createDataLayout());
+  module.setTargetTriple(machine->getTargetTriple());
+  return true;
+}
+
 bool emitObject(llvm::Module &module, const CpuTarget &target,
                 SmallVectorImpl<char> &object, std::string &error) {
   return emit(module, target, llvm::CodeGenFileType::ObjectFile, object, error);

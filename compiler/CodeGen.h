@@ -36,7 +36,13 @@ std::unique_ptr<llvm::Module> generateLLVM(mlir::ModuleOp module,
                                            llvm::LLVMContext &context,
                                            const CodeGenOptions &options);
 
-/// Writes the machine code of a module made by generateLLVM, which is consumed.
+/// Gives a module, empty yet, the triple and the data layout of the target.
+/// Returns false and sets `error` if the target cannot be initialised.
+bool prepareModule(llvm::Module &module, const CpuTarget &target,
+                   std::string &error);
+
+/// Writes the machine code of a module made by generateLLVM or prepareModule,
+/// which is consumed.
 /// Returns false and sets `error` if the target cannot be initialised.
 bool emitObject(llvm::Module &module, const CpuTarget &target,
                 llvm::SmallVectorImpl<char> &object, std::string &error);

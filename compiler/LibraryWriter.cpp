@@ -45,8 +45,8 @@ llvm::Expected<int> llmopt::createLibraryFile(llvm::StringRef path,
   return systemError(code);
 }
 
-static llvm::Error writeAt(int descriptor, const void *data, size_t bytes,
-                           uint64_t offset) {
+llvm::Error llmopt::writeAt(int descriptor, const void *data, uint64_t bytes,
+                            uint64_t offset) {
   const char *from = static_cast<const char *>(data);
   while (bytes) {
     ssize_t written = pwrite(descriptor, from, bytes, offset);

@@ -32,6 +32,10 @@ struct LibraryLayout {
 llvm::Expected<int> createLibraryFile(llvm::StringRef path,
                                       const LibraryLayout &layout);
 
+/// Writes bytes at an offset of a file.
+llvm::Error writeAt(int descriptor, const void *data, uint64_t bytes,
+                    uint64_t offset);
+
 /// Writes the ELF image and the footer around weights that are written already.
 /// The image must fit before the weights.
 llvm::Error finishLibraryFile(int descriptor, llvm::StringRef code,

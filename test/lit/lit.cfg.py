@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 
 import os
+import sys
 
 import lit.formats
 
@@ -22,3 +23,4 @@ for name in ("LLMOPT_CORPORA", "LLMOPT_CACHE", "XDG_CACHE_HOME", "HOME"):
     if name in os.environ:
         config.environment[name] = os.environ[name]
 config.substitutions.append(("%llmopt_source_dir", config.llmopt_source_dir))
+config.substitutions.append(("%python", sys.executable))

@@ -1,0 +1,247 @@
+//===- Driver.cpp - From a model to a library -*- C++ -*-===//
+//
+// Part of the llmopt project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for licence information. SPDX-License-Identifier:
+// Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "compiler/Driver.h"
+#include "compiler/Diagnostics.h"
+#include "compiler/LibraryBuilder.h"
+#include "compiler/ModelSource.h"
+#include "compiler/OutputFile.h"
+#include "compiler/Pipelines.h"
+#include "compiler/Variant.h"
+#include "dialects/LLMOpt/LLMOptOps.h"
+#include "dialects/LLMOpt/WeightStore.h"
+#include "frontends/onnx/Import.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/OwningOpRef.h"
+#include "llvm/Support/ThreadPool.h"
+
+using namespace llmopt;
+using namespace mlir;
+using Emit = CompileOptions::Emit;
+
+namespace {
+
+/// One compilation. The steps return ExitCode::Done to go on; errors are
+/// printed where they are found.
+class Compilation {
+public:
+  Compilation(const CompileOptions &options, ArrayRef<CpuTarget> targets,
+              ProcessGuard &guard, Progress &progress);
+
+  ExitCode run();
+
+private:
+  ExitCode openFiles();
+  ExitCode read();
+  ExitCode transform();
+  ExitCode checkSessions();
+  ExitCode generateCode();
+  ExitCode writeModule();
+  ExitCode writeCode();
+  ExitCode writeLibrary();
+
+  ExitCode report(llvm::Error error, ExitCode code = ExitCode::Resources);
+  /// The code of a failure whose errors are printed already.
+  ExitCode failed();
+  WeightStore &store() {
+    return context.getOrLoadDialect<LLMOptDialect>()->getWeightStore();
+  }
+
+  const CompileOptions &options;
+  ArrayRef<CpuTarget> targets;
+  ProcessGuard &guard;
+  Progress &progress;
+  llvm::DefaultThreadPool pool;
+  MLIRContext context;
+  std::unique_ptr<DiagnosticPrinter> diagnostics;
+  std::unique_ptr<ModelSource> source;
+  std::unique_ptr<OutputFile> output, reportFile;
+  OwningOpRef<ModuleOp> module;
+  std::vector<CompiledVariant> variants;
+};
+
+DialectRegistry makeRegistry() {
+  DialectRegistry registry;
+  registerCompilerDialects(registry);
+  return registry;
+}
+
+} // namespace
+
+Compilation::Compilation(const CompileOptions &options,
+                         ArrayRef<CpuTarget> targets, ProcessGuard &guard,
+                         Progress &progress)
+    : options(options), targets(targets), guard(guard), progress(progress),
+      pool(llvm::hardware_concurrency(options.jobs)),
+      context(makeRegistry(), MLIRContext::Threading::DISABLED) {
+  if (pool.getMaxConcurrency() > 1)
+    context.setThreadPool(pool);
+  context.printOpOnDiagnostic(false);
+}
+
+ExitCode Compilation::report(llvm::Error error, ExitCode code) {
+  progress.message("error", oneLine(llvm::toString(std::move(error))));
+  return code;
+}
+
+ExitCode Compilation::failed() {
+  return store().hasSystemError() ? ExitCode::Resources : ExitCode::BadModel;
+}
+
+ExitCode Compilation::run() {
+  using Step = ExitCode (Compilation::*)();
+  std::vector<Step> steps = {&Compilation::openFiles, &Compilation::read,
+                             &Compilation::transform};
+  switch (options.emit) {
+  case Emit::Onnx:
+  case Emit::LLMOpt:
+  case Emit::Encoded:
+  case Emit::Kernel:
+    steps.push_back(&Compilation::writeModule);
+    break;
+  case Emit::LLVM:
+  case Emit::Assembly:
+  case Emit::Object:
+    steps.insert(steps.end(),
+                 {&Compilation::generateCode, &Compilation::writeCode});
+    break;
+  case Emit::Library:
+    steps.insert(steps.end(),
+                 {&Compilation::checkSessions, &Compilation::generateCode,
+                  &Compilation::writeLibrary});
+    break;
+  }
+  for (Step step : steps)
+    if (ExitCode code = (this->*step)(); code != ExitCode::Done)
+      return code;
+  return ExitCode::Done;
+}
+
+//===----------------------------------------------------------------------===//
+// Steps
+//===----------------------------------------------------------------------===//
+
+/// The outputs come first: that they cannot be written is known before any
+/// work.
+ExitCode Compilation::openFiles() {
+  llvm::Expected<std::unique_ptr<OutputFile>> file =
+      OutputFile::create(options.outputPath(), guard);
+  if (!file)
+    return report(file.takeError());
+  output = std::move(*file);
+  if (options.emit == Emit::Library && output->isStream())
+    return report(llvm::createStringError("cannot write '" +
+                                          options.outputPath() +
+                                          "': a library needs a regular file"));
+  if (!options.report.empty()) {
+    file = OutputFile::create(options.report, guard);
+    if (!file)
+      return report(file.takeError());
+    reportFile = std::move(*file);
+  }
+  llvm::Expected<std::unique_ptr<ModelSource>> model =
+      ModelSource::open(options.model);
+  if (!model)
+    return report(model.takeError());
+  source = std::move(*model);
+  diagnostics =
+      std::make_unique<DiagnosticPrinter>(context, source->display(), progress);
+  store().setModelPath(source->path());
+  return ExitCode::Done;
+}
+
+ExitCode Compilation::read() {
+  progress.begin("read");
+  onnx::ImportErrorKind kind = onnx::ImportErrorKind::None;
+  FailureOr<OwningOpRef<ModuleOp>> model =
+      onnx::importONNX(source->path(), context, {}, &kind);
+  if (mlir::failed(model))
+    return kind == onnx::ImportErrorKind::Unreadable ? ExitCode::Resources
+                                                     : ExitCode::BadModel;
+  module = std::move(*model);
+  progress.end();
+  return ExitCode::Done;
+}
+
+ExitCode Compilation::transform() {
+  for (Stage stage : stagesOf(options)) {
+    progress.begin(stringify(stage));
+    PassManager manager(&context, ModuleOp::getOperationName());
+    buildStage(manager, stage, options);
+    if (mlir::failed(manager.run(*module)))
+      return failed();
+    progress.end();
+  }
+  return ExitCode::Done;
+}
+
+ExitCode Compilation::checkSessions() {
+  auto decoder = (*module)->getAttrOfType<DecoderAttr>(kDecoderAttrName);
+  if (!decoder)
+    return report(llvm::createStringError(source->display() +
+                                          ": the model is no decoder"),
+                  ExitCode::BadModel);
+  if (options.maxSequence <= decoder.getMaxPositions())
+    return ExitCode::Done;
+  return report(llvm::createStringError(
+                    "'-max-seq' is at most the positions of the model, " +
+                    llvm::Twine(decoder.getMaxPositions()) + ", not " +
+                    llvm::Twine(options.maxSequence)),
+                ExitCode::Usage);
+}
+
+ExitCode Compilation::generateCode() {
+  progress.begin("code", targets.size());
+  for (auto [index, target] : llvm::enumerate(targets)) {
+    FailureOr<CompiledVariant> variant =
+        compileVariant(*module, target, index, options.emit);
+    if (mlir::failed(variant))
+      return failed();
+    variants.push_back(std::move(*variant));
+    progress.advance(target.name);
+  }
+  progress.end();
+  return ExitCode::Done;
+}
+
+ExitCode Compilation::writeModule() {
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  OpPrintingFlags flags;
+  // The names of nodes are locations; later stages carry them only for
+  // diagnostics.
+  flags.enableDebugInfo(options.emit == Emit::Onnx);
+  module->print(os, flags);
+  os << "\n";
+  if (llvm::Error error = output->write(text))
+    return report(std::move(error));
+  return ExitCode::Done;
+}
+
+ExitCode Compilation::writeCode() {
+  if (llvm::Error error = output->write(
+          StringRef(variants[0].code.data(), variants[0].code.size())))
+    return report(std::move(error));
+  return ExitCode::Done;
+}
+
+ExitCode Compilation::writeLibrary() {
+  DescriptorContents contents = describeModel(*module, options, source->name());
+  LibraryBuilder builder(*module, variants, contents, *output, progress);
+  if (ExitCode code = builder.build(); code != ExitCode::Done)
+    return code;
+  if (llvm::Error error = output->commit())
+    return report(std::move(error));
+  return ExitCode::Done;
+}
+
+ExitCode llmopt::compileModel(const CompileOptions &options,
+                              ArrayRef<CpuTarget> targets, ProcessGuard &guard,
+                              Progress &progress) {
+  return Compilation(options, targets, guard, progress).run();
+}

@@ -1,0 +1,147 @@
+//===- TestData.cpp - Data sets in the layout of the ONNX backend tests -*- C++
+//-*-===//
+//
+// Part of the llmopt project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for licence information. SPDX-License-Identifier:
+// Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "tools/llmopt-check/TestData.h"
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/SmallString.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/MathExtras.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/Path.h"
+#include <onnx-ml.pb.h>
+
+using namespace llmopt::check;
+namespace fs = llvm::sys::fs;
+
+int64_t Tensor::elements() const {
+  int64_t count = 1;
+  for (int64_t dim : dims)
+    count *= dim;
+  return count;
+}
+
+static llvm::Error dataError(llvm::StringRef path, const llvm::Twine &reason) {
+  return llvm::createStringError(path + ": " + reason);
+}
+
+/// Copies a repeated field, or raw data, of elements of type T.
+template <typename T, typename FieldT>
+static llvm::Error copyData(const onnx::TensorProto &proto, const FieldT &field,
+                            Tensor &tensor, llvm::StringRef path) {
+  int64_t count = tensor.elements();
+  if (proto.has_raw_data()) {
+    if (proto.raw_data().size() != count * sizeof(T))
+      return dataError(path, "has " + llvm::Twine(proto.raw_data().size()) +
+                                 " bytes, but " + llvm::Twine(count) +
+                                 " elements");
+    tensor.data.assign(proto.raw_data().begin(), proto.raw_data().end());
+    return llvm::Error::success();
+  }
+  if (field.size() != count)
+    return dataError(path, "has " + llvm::Twine(field.size()) +
+                               " values, but " + llvm::Twine(count) +
+                               " elements");
+  tensor.data.resize(count * sizeof(T));
+  llvm::copy(field, reinterpret_cast<T *>(tensor.data.data()));
+  return llvm::Error::success();
+}
+
+static llvm::Error copyElements(const onnx::TensorProto &proto, Tensor &tensor,
+                                llvm::StringRef path) {
+  switch (proto.data_type()) {
+  case onnx::TensorProto::FLOAT:
+    tensor.type = LLMOPT_F32;
+    return copyData<float>(proto, proto.float_data(), tensor, path);
+  case onnx::TensorProto::INT64:
+    tensor.type = LLMOPT_I64;
+    return copyData<int64_t>(proto, proto.int64_data(), tensor, path);
+  case onnx::TensorProto::INT32:
+    tensor.type = LLMOPT_I32;
+    return copyData<int32_t>(proto, proto.int32_data(), tensor, path);
+  default:
+    return dataError(path, "element type " + llvm::Twine(proto.data_type()) +
+                               " is not supported; f32, int64 and int32 are");
+  }
+}
+
+llvm::Expected<Tensor> llmopt::check::readTensor(llvm::StringRef path) {
+  llvm::ErrorOr<std::unique_ptr<llvm::MemoryBuffer>> buffer =
+      llvm::MemoryBuffer::getFile(path, /*IsText=*/false,
+                                  /*RequiresNullTerminator=*/false);
+  if (!buffer)
+    return dataError(path, "cannot read it: " + buffer.getError().message());
+  onnx::TensorProto proto;
+  if (!proto.ParseFromArray((*buffer)->getBufferStart(),
+                            (*buffer)->getBufferSize()))
+    return dataError(path, "is no TensorProto");
+  Tensor tensor;
+  tensor.name = proto.name();
+  if (proto.dims_size() > LLMOPT_MAX_RANK)
+    return dataError(path, "has " + llvm::Twine(proto.dims_size()) +
+                               " dimensions, at most " +
+                               llvm::Twine(LLMOPT_MAX_RANK) + " are supported");
+  int64_t count = 1;
+  for (int64_t dim : proto.dims()) {
+    if (dim < 0 || llvm::MulOverflow(count, dim, count) ||
+        count > INT64_MAX / 8)
+      return dataError(path,
+                       "dimension " + llvm::Twine(dim) + " is out of range");
+    tensor.dims.push_back(dim);
+  }
+  if (llvm::Error error = copyElements(proto, tensor, path))
+    return error;
+  return tensor;
+}
+
+/// Reads KIND_0.pb, KIND_1.pb, ... of a data set.
+static llvm::Error readAll(llvm::StringRef directory, llvm::StringRef kind,
+                           std::vector<Tensor> &tensors) {
+  for (unsigned index = 0;; ++index) {
+    llvm::SmallString<256> path(directory);
+    llvm::sys::path::append(path, kind + "_" + llvm::Twine(index) + ".pb");
+    if (!fs::exists(path))
+      return llvm::Error::success();
+    llvm::Expected<Tensor> tensor = readTensor(path);
+    if (!tensor)
+      return tensor.takeError();
+    tensors.push_back(std::move(*tensor));
+  }
+}
+
+llvm::Expected<std::vector<DataSet>>
+llmopt::check::readDataSets(llvm::StringRef directory) {
+  constexpr llvm::StringLiteral kPrefix = "test_data_set_";
+  llvm::SmallVector<std::pair<unsigned, std::string>> found;
+  std::error_code code;
+  for (fs::directory_iterator it(directory, code), end; !code && it != end;
+       it.increment(code)) {
+    llvm::StringRef name = llvm::sys::path::filename(it->path());
+    unsigned number;
+    if (name.consume_front(kPrefix) && !name.getAsInteger(10, number))
+      found.emplace_back(number, it->path());
+  }
+  if (code)
+    return dataError(directory, code.message());
+  if (found.empty())
+    return dataError(directory, "has no test_data_set_N directory");
+  llvm::sort(found);
+  std::vector<DataSet> sets;
+  for (const auto &[number, path] : found) {
+    DataSet set;
+    set.name = llvm::sys::path::filename(path).str();
+    if (llvm::Error error = readAll(path, "input", set.inputs))
+      return error;
+    if (llvm::Error error = readAll(path, "output", set.outputs))
+      return error;
+    if (set.inputs.empty() || set.outputs.empty())
+      return dataError(path, "has no input_0.pb or no output_0.pb");
+    sets.push_back(std::move(set));
+  }
+  return sets;
+}
