@@ -97,8 +97,10 @@ func::FuncOp getOrCreateLinear(ModuleOp module, LinearKernelKey key) {
 }
 
 int64_t scratchBytes(const LinearKernelKey &key, int64_t columns) {
-  if (isPanelKernel(key) || key.layout == PackedLayout::F32)
+  if (key.layout == PackedLayout::F32)
     return 0;
+  if (isPanelKernel(key))
+    return key.group == 0 ? kMaskBlockColumns * 4 : 0;
   int64_t padded = paddedColumns(PackedLayout::Int8, columns);
   int64_t expanded = panelBytes(PackedLayout::Int8, columns);
   bool bitmask = key.layout == PackedLayout::Int8Bitmask;

@@ -14,6 +14,13 @@
 
 namespace llmopt {
 
+/// Bytes of the scales at the start of an integer panel.
+inline constexpr int64_t kScaleBytes = kPanelRows * 4;
+/// Vectors of four columns in a block of a bitmask panel, and bytes of its
+/// masks.
+inline constexpr int64_t kMaskBlockSteps = kMaskBlockColumns / 4;
+inline constexpr int64_t kMaskBlockBytes = kMaskBlockSteps * 8;
+
 /// Arguments of a linear kernel, see docs/Kernels.md.
 struct LinearArgs {
   explicit LinearArgs(mlir::ValueRange arguments);
@@ -97,6 +104,12 @@ void expandPanel(KernelBuilder &k, mlir::Value panel, mlir::Value columns,
 /// Decodes a dense int8 panel to an f32 panel [Kp][16] at `out`.
 void decodePanel(KernelBuilder &k, mlir::Value panel, mlir::Value columns,
                  mlir::Value out);
+
+/// Product of one float row with an int8 or (AVX-512) bitmask panel that is
+/// decoded in registers. `scratch` has room for a block of floats.
+mlir::Value decodedProduct(KernelBuilder &k, PackedLayout layout,
+                           mlir::Value row, mlir::Value panel,
+                           mlir::Value columns, mlir::Value scratch);
 
 /// Address of panel `index` of a bitmask weight.
 mlir::Value bitmaskPanel(KernelBuilder &k, mlir::Value w, mlir::Value index);

@@ -56,37 +56,41 @@ static Values rowPointers(KernelBuilder &k, Value first, Value strideBytes,
 //===----------------------------------------------------------------------===//
 
 bool isPanelKernel(const LinearKernelKey &key) {
-  switch (key.layout) {
-  case PackedLayout::F32:
-    return key.rows == RowRange::Decode;
-  case PackedLayout::Int8:
-    // One sequential stream suits the memory better than a strip of two panels
-    // does.
-    return key.group != 0 &&
-           (key.rows == RowRange::Decode ||
-            (key.rows == RowRange::Small && key.isa == Isa::Avx512Vnni));
-  case PackedLayout::Int8Bitmask:
-    return key.group != 0 && key.rows != RowRange::Prefill &&
-           key.isa == Isa::Avx512Vnni;
-  }
-  llvm_unreachable("unknown layout");
+  bool decode = key.rows == RowRange::Decode;
+  if (key.layout == PackedLayout::F32 || key.group == 0)
+    return decode && (key.layout != PackedLayout::Int8Bitmask ||
+                      key.isa == Isa::Avx512Vnni);
+  // One sequential stream suits the memory better than a strip of panels does;
+  // AVX2 has registers for one row only, and cannot expand into them.
+  if (key.isa == Isa::Avx2)
+    return decode && key.layout == PackedLayout::Int8;
+  return key.rows != RowRange::Prefill;
 }
 
 /// Products of `rows` rows with panel `index`.
 static Values panelProduct(KernelBuilder &k, const LinearKernelKey &key,
                            const LinearArgs &args, const Values &rows,
                            Value index) {
-  QuantizedRows quantized{rows, args.columns, key.group};
-  if (key.layout == PackedLayout::Int8Bitmask)
-    return bitmaskProduct(k, quantized, bitmaskPanel(k, args.w, index));
-  if (key.layout == PackedLayout::F32) {
+  bool bitmask = key.layout == PackedLayout::Int8Bitmask;
+  Value panel;
+  if (bitmask) {
+    panel = bitmaskPanel(k, args.w, index);
+  } else {
     Value bytes = k.mul(args.columns, kVectorBytes);
-    Value panel = k.at(args.w, k.mul(index, bytes));
-    return {f32DecodeProduct(k, rows[0], panel, args.columns)};
+    if (key.layout == PackedLayout::Int8)
+      bytes =
+          k.add(k.mul(paddedColumns(k, args.columns), kPanelRows), kScaleBytes);
+    panel = k.at(args.w, k.mul(index, bytes));
   }
-  Value bytes =
-      k.add(k.mul(paddedColumns(k, args.columns), kPanelRows), kVectorBytes);
-  Value panel = k.at(args.w, k.mul(index, bytes));
+
+  if (key.layout == PackedLayout::F32)
+    return {f32DecodeProduct(k, rows[0], panel, args.columns)};
+  if (key.group == 0)
+    return {decodedProduct(k, key.layout, rows[0], panel, args.columns,
+                           args.scratch)};
+  QuantizedRows quantized{rows, args.columns, key.group};
+  if (bitmask)
+    return bitmaskProduct(k, quantized, panel);
   return denseInt8Product(k, quantized, panel, chainsFor(rows.size()));
 }
 

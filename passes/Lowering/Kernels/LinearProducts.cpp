@@ -14,12 +14,6 @@ namespace llmopt {
 
 namespace {
 
-/// Bytes of the scales at the start of an integer panel.
-constexpr int64_t kScaleBytes = kPanelRows * 4;
-/// Vectors of 4 columns in a block of 32.
-constexpr int64_t kBlockSteps = kMaskBlockColumns / 4;
-constexpr int64_t kMaskBytes = kBlockSteps * 8;
-
 /// Four activations of a row, in every lane.
 Value broadcastStep(KernelBuilder &k, Value row, Value column, int64_t step) {
   return k.loadBroadcast(k.i32Type(), k.at(k.at(row, column), 4 * step));
@@ -105,7 +99,7 @@ Values denseInt8Product(KernelBuilder &k, const QuantizedRows &x,
   int64_t rows = x.rows.size(), panelCount = panels.size();
   auto block = [&](Value column, MutableArrayRef<Value> acc, Value &) {
     Value position = k.mul(column, kPanelRows);
-    for (int64_t step = 0; step < kBlockSteps; ++step) {
+    for (int64_t step = 0; step < kMaskBlockSteps; ++step) {
       Values weights;
       for (Value panel : panels) {
         weights.push_back(k.load(k.bytes(), k.at(panel, position),
@@ -139,8 +133,8 @@ Values bitmaskProduct(KernelBuilder &k, const QuantizedRows &x, Value panel) {
   int64_t rows = x.rows.size(), chains = chainsFor(rows);
   auto block = [&](Value column, MutableArrayRef<Value> acc, Value &stream) {
     Value masks = stream;
-    Value values = k.at(stream, kMaskBytes);
-    for (int64_t step = 0; step < kBlockSteps; ++step) {
+    Value values = k.at(stream, kMaskBlockBytes);
+    for (int64_t step = 0; step < kMaskBlockSteps; ++step) {
       Value mask = k.load(k.i64Type(), masks, 8 * step);
       Value codes = k.expandCodes(k.load(k.bytes(), values), mask);
       values = k.at(values, k.popcount(mask));
@@ -203,65 +197,6 @@ Value f32DecodeProduct(KernelBuilder &k, Value row, Value panel,
                          return Values{step(column, 0, in[0])};
                        });
   return k.add(k.add(tail[0], sums[1]), k.add(sums[2], sums[3]));
-}
-
-//===----------------------------------------------------------------------===//
-// Panels
-//===----------------------------------------------------------------------===//
-
-Value bitmaskPanel(KernelBuilder &k, Value w, Value index) {
-  return k.at(w, k.load(k.i64Type(), k.at(w, k.mul(index, 8))));
-}
-
-/// Writes the 64 codes of a mask without AVX-512, returns the rest of the
-/// values.
-static Value expandBitByBit(KernelBuilder &k, Value values, Value mask,
-                            Value out) {
-  Values rest = k.loop(k.size(64), 1, values, [&](Value bit, ValueRange in) {
-    Value set = k.bitAnd(k.shiftRight(mask, bit), 1);
-    // The value is read even when the bit is clear: streams end with padding.
-    Value code = k.select(k.equal(set, 1), k.load(k.i8Type(), in[0]),
-                          k.constant(k.i8Type(), 128));
-    k.store(code, k.at(out, bit));
-    return Values{k.at(in[0], set)};
-  });
-  return rest[0];
-}
-
-void expandPanel(KernelBuilder &k, Value panel, Value columns, Value out) {
-  k.store(k.load(k.floats(), panel), out);
-  Value padded = paddedColumns(k, columns);
-  k.loop(padded, kMaskBlockColumns, k.at(panel, kScaleBytes),
-         [&](Value column, ValueRange in) {
-           Value masks = in[0], values = k.at(in[0], kMaskBytes);
-           Value block =
-               k.at(k.at(out, kScaleBytes), k.mul(column, kPanelRows));
-           for (int64_t step = 0; step < kBlockSteps; ++step) {
-             Value mask = k.load(k.i64Type(), masks, 8 * step);
-             Value to = k.at(block, step * kVectorBytes);
-             if (!k.hasAvx512()) {
-               values = expandBitByBit(k, values, mask, to);
-               continue;
-             }
-             k.store(k.expandCodes(k.load(k.bytes(), values), mask), to);
-             values = k.at(values, k.popcount(mask));
-           }
-           return Values{values};
-         });
-}
-
-void decodePanel(KernelBuilder &k, Value panel, Value columns, Value out) {
-  Value scales = k.load(k.floats(), panel);
-  Value codes = k.at(panel, kScaleBytes);
-  k.loop(paddedColumns(k, columns), 4, [&](Value column) {
-    Value step = k.load(k.ints(), k.at(codes, k.mul(column, kPanelRows)));
-    Value to = k.at(out, k.mul(column, kVectorBytes));
-    for (int64_t j = 0; j < 4; ++j) {
-      Value shifted = k.shiftRight(step, k.constant(k.ints(), 8 * j));
-      Value code = k.sub(k.bitAnd(shifted, 255), 128);
-      k.store(k.mul(k.toFloat(code), scales), to, j * kVectorBytes);
-    }
-  });
 }
 
 } // namespace llmopt
