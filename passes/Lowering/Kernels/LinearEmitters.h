@@ -59,7 +59,8 @@ struct QuantizedRows {
 
 /// Adds the products of one block of 32 columns to the integer accumulators
 /// [(row * panels + panel) * chains + chain]. `stream` is where the weights of
-/// the block start for layouts without fixed positions; the body advances it.
+/// the block start for layouts without fixed positions; such a body advances
+/// it.
 using BlockBody = llvm::function_ref<void(
     mlir::Value column, llvm::MutableArrayRef<mlir::Value> accumulators,
     mlir::Value &stream)>;

@@ -32,6 +32,35 @@ Values sumChains(KernelBuilder &k, ArrayRef<Value> accumulators,
   return sums;
 }
 
+/// Integer products of the rows with one group of columns.
+Values groupProduct(KernelBuilder &k, const QuantizedRows &x, Value group,
+                    int64_t panels, int64_t chains, Value &stream,
+                    BlockBody block) {
+  Value padded = paddedColumns(k, x.columns);
+  Value sums = k.add(padded, k.mul(k.divideCeil(x.columns, x.group), 4));
+  Values carried;
+  for (Value row : x.rows) {
+    Value sum = k.load(k.i32Type(), k.at(k.at(row, sums), k.mul(group, 4)));
+    for (int64_t i = 0; i < panels * chains; ++i)
+      carried.push_back(i % chains == 0 ? k.biasOfSum(sum)
+                                        : k.constant(k.ints(), 0));
+  }
+  carried.push_back(stream);
+
+  Value first = k.mul(group, x.group);
+  Value last = k.min(k.add(first, x.group), padded);
+  carried = k.loop(first, last, k.size(kMaskBlockColumns), carried,
+                   [&](Value column, ValueRange in) {
+                     Values next(in);
+                     Value position = next.pop_back_val();
+                     block(column, next, position);
+                     next.push_back(position);
+                     return next;
+                   });
+  stream = carried.pop_back_val();
+  return sumChains(k, carried, chains);
+}
+
 } // namespace
 
 Value paddedColumns(KernelBuilder &k, Value columns) {
@@ -44,52 +73,23 @@ Values quantizedProduct(KernelBuilder &k, const QuantizedRows &x,
                         int64_t panels, int64_t chains, Value stream,
                         BlockBody block) {
   int64_t rows = x.rows.size();
-  Value padded = paddedColumns(k, x.columns);
+  Value scales = paddedColumns(k, x.columns);
   Value groups = k.divideCeil(x.columns, x.group);
-  Value sums = k.add(padded, k.mul(groups, 4));
-
   Values carried(rows * panels, k.splat(0.0f));
-  if (stream)
-    carried.push_back(stream);
+  carried.push_back(stream);
   Values results = k.loop(groups, 1, carried, [&](Value group, ValueRange in) {
-    Value slot = k.mul(group, 4);
-    Values accumulators;
-    for (Value row : x.rows) {
-      Value sum = k.load(k.i32Type(), k.at(k.at(row, sums), slot));
-      for (int64_t i = 0; i < panels * chains; ++i)
-        accumulators.push_back(i % chains == 0 ? k.biasOfSum(sum)
-                                               : k.constant(k.ints(), 0));
-    }
-    if (stream)
-      accumulators.push_back(in.back());
-
-    Value first = k.mul(group, x.group);
-    Value last = k.min(k.add(first, x.group), padded);
-    accumulators = k.loop(first, last, k.size(kMaskBlockColumns), accumulators,
-                          [&](Value column, ValueRange values) {
-                            Values next(values);
-                            Value position =
-                                stream ? next.pop_back_val() : Value();
-                            block(column, next, position);
-                            if (stream)
-                              next.push_back(position);
-                            return next;
-                          });
-
-    Value position = stream ? accumulators.pop_back_val() : Value();
-    Values products = sumChains(k, accumulators, chains);
+    Value position = in.back();
+    Values sums = groupProduct(k, x, group, panels, chains, position, block);
     for (int64_t row = 0; row < rows; ++row) {
-      Value scale =
-          k.loadBroadcast(k.f32Type(), k.at(k.at(x.rows[row], padded), slot));
+      Value scale = k.loadBroadcast(
+          k.f32Type(), k.at(k.at(x.rows[row], scales), k.mul(group, 4)));
       for (int64_t i = row * panels; i < (row + 1) * panels; ++i)
-        products[i] = k.fma(k.toFloat(products[i]), scale, in[i]);
+        sums[i] = k.fma(k.toFloat(sums[i]), scale, in[i]);
     }
-    if (stream)
-      products.push_back(position);
-    return products;
+    sums.push_back(position);
+    return sums;
   });
-  if (stream)
-    results.pop_back();
+  results.pop_back();
   return results;
 }
 
@@ -117,8 +117,7 @@ Values denseInt8Product(KernelBuilder &k, const QuantizedRows &x,
       }
     }
   };
-  Values results =
-      quantizedProduct(k, x, panelCount, chains, /*stream=*/Value(), block);
+  Values results = quantizedProduct(k, x, panelCount, chains, panels[0], block);
   for (int64_t p = 0; p < panelCount; ++p) {
     Value scales = k.load(k.floats(), panels[p]);
     for (int64_t row = 0; row < rows; ++row) {

@@ -267,6 +267,57 @@ TEST_P(LinearTest, ExtremeCodes) {
   }
 }
 
+/// The function for any number of rows gives what the kernel of the range
+/// gives.
+TEST(LinearDispatch, CallsTheKernelOfTheRange) {
+  LinearKernelKey key{PackedLayout::Int8Bitmask, 64, RowRange::Prefill,
+                      Epilogue::Store, Isa::Avx512Vnni};
+  if (!machineRuns(key.isa))
+    GTEST_SKIP() << "the machine lacks " << stringify(key.isa).str();
+  auto library =
+      KernelLibrary::build(testTarget(key.isa), [&](mlir::ModuleOp module) {
+        mlir::func::FuncOp any = getOrCreateLinear(module, key);
+        EXPECT_EQ(any, getOrCreateLinear(module, key));
+        any.setName("any");
+        exportFunction(any);
+        for (RowRange rows :
+             {RowRange::Decode, RowRange::Small, RowRange::Prefill}) {
+          key.rows = rows;
+          exportFunction(getOrCreateKernel(module, key));
+        }
+      });
+  ASSERT_NE(library, nullptr);
+  Shape shape{96, 192};
+  Weight weight(key, shape, /*unitScales=*/false);
+  for (int64_t rows : {1, 2, 6, 7, 20}) {
+    Activations x(key, rows, shape.columns, /*unitScales=*/false);
+    key.rows = rows == 1  ? RowRange::Decode
+               : rows < 7 ? RowRange::Small
+                          : RowRange::Prefill;
+    Buffer results[2] = {Buffer(rows * 96 * 4), Buffer(rows * 96 * 4)};
+    for (bool direct : {false, true}) {
+      Buffer scratch(linearScratchBytes(key, shape.columns));
+      auto function = library->get<LinearFunction>(direct ? kernelName(key)
+                                                          : std::string("any"));
+      ASSERT_NE(function, nullptr);
+      function(x.bytes.data(), x.stride, weight.packed.data(),
+               results[direct].data(), 96, rows, 6, shape.columns, 0, 1,
+               scratch.data());
+      EXPECT_TRUE(scratch.guardsIntact());
+    }
+    EXPECT_TRUE(results[0] == results[1]) << rows << " rows";
+  }
+}
+
+/// AVX2 has one kernel for all ranges of bitmasks: no function in between.
+TEST(LinearDispatch, IsTheKernelItselfWhereThereIsOnlyOne) {
+  LinearKernelKey key{PackedLayout::Int8Bitmask, 64, RowRange::Decode,
+                      Epilogue::Store, Isa::Avx2};
+  KernelLibrary::build(testTarget(key.isa), [&](mlir::ModuleOp module) {
+    EXPECT_EQ(getOrCreateLinear(module, key), getOrCreateKernel(module, key));
+  });
+}
+
 std::vector<LinearKernelKey> allLinearKernels() {
   std::vector<LinearKernelKey> keys = linearKernels(Isa::Avx512Vnni);
   for (const LinearKernelKey &key : linearKernels(Isa::Avx2))
