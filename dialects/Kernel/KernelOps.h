@@ -1,7 +1,7 @@
 //===- KernelOps.h - Operations of the kernel dialect --------- -*- C++ -*-===//
 //
-// Part of the llmopt project, under the Apache License v2.0 with LLVM Exceptions.
-// See LICENSE for licence information.
+// Part of the llmopt project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for licence information.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
@@ -27,8 +27,7 @@
 namespace llmopt::kernel {
 
 /// The KV cache as a side-effect resource, as no buffer names it.
-struct CacheResource
-    : public mlir::SideEffects::Resource::Base<CacheResource> {
+struct CacheResource : public mlir::SideEffects::Resource::Base<CacheResource> {
   llvm::StringRef getName() final { return "kv cache"; }
 };
 
@@ -42,9 +41,9 @@ namespace llmopt::kernel {
 /// Name of the function that every entry executes.
 inline constexpr llvm::StringLiteral kForwardName = "forward";
 
-/// Bytes of the record of one activation row quantized in groups (QuantizedRow::bytes in
-/// target/PackedFormat.h; repeated here because dialects do not depend on target, and held
-/// equal by a test).
+/// Bytes of the record of one activation row quantized in groups
+/// (QuantizedRow::bytes in target/PackedFormat.h; repeated here because
+/// dialects do not depend on target, and held equal by a test).
 int64_t quantizedRowBytes(int64_t columns, int64_t group);
 
 } // namespace llmopt::kernel

@@ -1,7 +1,7 @@
 //===- LLMOptDialect.cpp - Attributes and types of llmopt ---- -*- C++ -*--===//
 //
-// Part of the llmopt project, under the Apache License v2.0 with LLVM Exceptions.
-// See LICENSE for licence information.
+// Part of the llmopt project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for licence information.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
@@ -84,8 +84,9 @@ void WeightBlobAttr::print(AsmPrinter &printer) const {
   printer << '>';
 }
 
-LogicalResult WeightBlobAttr::verify(function_ref<InFlightDiagnostic()> emitError,
-                               StringRef, int64_t offset, int64_t bytes, bool) {
+LogicalResult
+WeightBlobAttr::verify(function_ref<InFlightDiagnostic()> emitError, StringRef,
+                       int64_t offset, int64_t bytes, bool) {
   if (offset < 0 || bytes < 0)
     return emitError() << "blob offset and bytes must not be negative, got "
                        << offset << " and " << bytes;
@@ -146,9 +147,8 @@ Type PackedType::parse(AsmParser &parser) {
       parser.parseGreater())
     return {};
   if (shape.size() != 2) {
-    parser.emitError(location)
-        << "a packed weight has rows and columns, got " << shape.size()
-        << " dimensions";
+    parser.emitError(location) << "a packed weight has rows and columns, got "
+                               << shape.size() << " dimensions";
     return {};
   }
   return getChecked([&] { return parser.emitError(location); },

@@ -1,7 +1,7 @@
 //===- LLMOptOps.h - Operations of the llmopt dialect -------- -*- C++ -*--===//
 //
-// Part of the llmopt project, under the Apache License v2.0 with LLVM Exceptions.
-// See LICENSE for licence information.
+// Part of the llmopt project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for licence information.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
@@ -24,7 +24,8 @@
 
 namespace llmopt {
 
-/// Name of the module attribute that holds the decoder's geometry (DecoderAttr).
+/// Name of the module attribute that holds the decoder's geometry
+/// (DecoderAttr).
 inline constexpr llvm::StringLiteral kDecoderAttrName = "llmopt.decoder";
 /// Name of the argument and result attribute that holds an ArgumentRoleAttr.
 inline constexpr llvm::StringLiteral kRoleAttrName = "llmopt.role";
