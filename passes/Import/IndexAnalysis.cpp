@@ -81,7 +81,7 @@ void IndexAnalysis::describeArguments(func::FuncOp function) {
       if (!ShapedType::isDynamic(dimension))
         meaning[axis] = context.constant(dimension);
       else if (!meaning[axis])
-        meaning[axis] = context.symbol(0);
+        meaning[axis] = context.symbol(1);
     }
     functions[argument] = makeBase(argument, type.getElementType(), meaning);
   }

@@ -37,8 +37,8 @@ struct TensorFunction {
 /// token ids and positions are [batch, sequence], the mask is [batch, past +
 /// sequence], and float inputs of rank 4 are [batch, heads, past, head size].
 /// The runtime checks that the sizes it gets agree. Names of dimensions are not
-/// used. batch and sequence are at least 1; past is at least 0, and 0 when no
-/// input has past keys.
+/// used. past is at least 0, and 0 when no input has past keys; all other sizes
+/// are at least 1.
 class IndexAnalysis {
 public:
   explicit IndexAnalysis(mlir::func::FuncOp function);

@@ -61,11 +61,19 @@ Prover::Range Prover::getRange(Expr atom) {
     return {nonNegative ? zero : nullptr, high};
   }
   case Kind::Select: {
-    Expr left = atom->operands[1], right = atom->operands[2];
-    if (left->kind != Kind::Constant || right->kind != Kind::Constant)
-      return {nullptr, nullptr};
-    return left->value < right->value ? Range{left, right} : Range{right, left};
+    Range left = getRange(atom->operands[1]),
+          right = getRange(atom->operands[2]);
+    auto choose = [](Expr one, Expr other, bool wantsSmaller) -> Expr {
+      if (!one || !other || one->kind != Kind::Constant ||
+          other->kind != Kind::Constant)
+        return nullptr;
+      return (one->value < other->value) == wantsSmaller ? one : other;
+    };
+    return {choose(left.low, right.low, true),
+            choose(left.high, right.high, false)};
   }
+  case Kind::Constant:
+    return {atom, atom};
   default:
     return {nullptr, nullptr};
   }

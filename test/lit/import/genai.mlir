@@ -3,6 +3,28 @@
 // A block as the onnxruntime-genai builder writes it: packed projection, GroupQueryAttention with rotary caches, the table of
 // the embedding stored as the transpose of the head. The bytes of this file serve as the weights.
 
+// Options that mean something else, and lengths that do not come from the mask, are refused.
+// RUN: sed 's/softcap = 0.0/rotary_interleaved = 1 : i64, softcap = 0.0/' %s | not llmopt-opt -weights-of=%s -llmopt-import 2>&1 | FileCheck %s --check-prefix=INTERLEAVED
+// INTERLEAVED: operator GroupQueryAttention (domain com.microsoft, version 1) cannot be compiled: interleaved rotary embedding is not supported
+// RUN: sed 's/softcap = 0.0/softcap = 30.0/' %s | not llmopt-opt -weights-of=%s -llmopt-import 2>&1 | FileCheck %s --check-prefix=SOFTCAP
+// SOFTCAP: operator GroupQueryAttention (domain com.microsoft, version 1) cannot be compiled: a soft cap is not supported
+// RUN: sed 's/softcap = 0.0/local_window_size = 4 : i64, softcap = 0.0/' %s | not llmopt-opt -weights-of=%s -llmopt-import 2>&1 | FileCheck %s --check-prefix=WINDOW
+// WINDOW: operator GroupQueryAttention (domain com.microsoft, version 1) cannot be compiled: a sliding window is not supported
+// RUN: sed 's/softcap = 0.0/causal = 0 : i64, softcap = 0.0/' %s | not llmopt-opt -weights-of=%s -llmopt-import 2>&1 | FileCheck %s --check-prefix=CAUSAL
+// CAUSAL: operator GroupQueryAttention (domain com.microsoft, version 1) cannot be compiled: attention that is not causal is not supported
+// RUN: sed 's/softcap = 0.0/smooth_softmax = 1 : i64, softcap = 0.0/' %s | not llmopt-opt -weights-of=%s -llmopt-import 2>&1 | FileCheck %s --check-prefix=SMOOTH
+// SMOOTH: operator GroupQueryAttention (domain com.microsoft, version 1) cannot be compiled: smooth softmax is not supported
+// RUN: sed 's/%%total, %%cos, %%sin, %%none, %%none/%%total, %%cos, %%sin, %%none, %%one/' %s | not llmopt-opt -weights-of=%s -llmopt-import 2>&1 | FileCheck %s --check-prefix=BIAS
+// BIAS: operator GroupQueryAttention (domain com.microsoft, version 1) cannot be compiled: input 10 (position ids, bias, sinks or quantization) is not supported
+// RUN: sed 's/"Sub"(%%sum, %%axis)/"Sub"(%%axis, %%sum)/' %s | not llmopt-opt -weights-of=%s -llmopt-import 2>&1 | FileCheck %s --check-prefix=LENGTHS
+// LENGTHS: operator GroupQueryAttention (domain com.microsoft, version 1) cannot be compiled: seqlens_k is not ReduceSum(attention_mask, axis 1) - 1 of an integer input [batch, total]
+// RUN: sed 's/%%lengths, %%total/%%lengths, %%lengths/' %s | not llmopt-opt -weights-of=%s -llmopt-import 2>&1 | FileCheck %s --check-prefix=TOTAL
+// TOTAL: operator GroupQueryAttention (domain com.microsoft, version 1) cannot be compiled: total_sequence_length is not the number of columns of the attention mask
+// RUN: sed 's/kv_num_heads = 1/kv_num_heads = 3/' %s | not llmopt-opt -weights-of=%s -llmopt-import 2>&1 | FileCheck %s --check-prefix=HEADS
+// HEADS: operator GroupQueryAttention (domain com.microsoft, version 1) cannot be compiled: num_heads and kv_num_heads do not fit the query
+// RUN: sed 's/dense<\[\[1.0\], \[0.5\]\]> : tensor<2x1xf32>/dense<1.0> : tensor<3x1xf32>/; s/tensor<2x1xf32>, tensor<2x1xf32>, !onnx/tensor<3x1xf32>, tensor<2x1xf32>, !onnx/' %s | not llmopt-opt -weights-of=%s -llmopt-import 2>&1 | FileCheck %s --check-prefix=CACHES
+// CACHES: operator GroupQueryAttention (domain com.microsoft, version 1) cannot be compiled: cos_cache and sin_cache must be matrices
+
 // CHECK-LABEL: func.func @main(
 // CHECK-SAME:    %[[IDS:.*]]: tensor<?x?xi64> {llmopt.role = #llmopt.role<tokens>, onnx.name = "input_ids"}
 // CHECK-SAME:    %[[MASK:.*]]: tensor<?x?xi64> {llmopt.role = #llmopt.role<mask>, onnx.name = "attention_mask"}
