@@ -20,6 +20,7 @@ public:
 
 private:
   LogicalResult placeHead();
+  void deferAfterAttention();
   LogicalResult placeAttention(CachedAttentionOp op);
   LogicalResult placeColumns(CachedAttentionOp op, ArrayRef<Value> parts);
   void placeGlu(GluOp op);
@@ -39,8 +40,6 @@ static int64_t columnsOf(Value value) {
 // Head
 //===----------------------------------------------------------------------===//
 
-/// The head and the norm before it go to the end: they cover fewer rows than
-/// the rest.
 LogicalResult Placer::placeHead() {
   Operation *terminator = forward.getBody().front().getTerminator();
   Value logits = terminator->getOperand(0);
@@ -54,13 +53,31 @@ LogicalResult Placer::placeHead() {
                             "multiple of 16, got ")
            << vocabulary;
   placement.head = head;
-  auto norm = head.getInput().getDefiningOp<RMSNormOp>();
-  if (norm && norm->hasOneUse()) {
-    placement.finalNorm = norm;
-    norm->moveBefore(terminator);
-  }
-  head->moveBefore(terminator);
   return success();
+}
+
+/// Moves what no attention depends on to the end.
+void Placer::deferAfterAttention() {
+  Block &body = forward.getBody().front();
+  DenseSet<Operation *> needed;
+  for (Operation &op : llvm::reverse(body)) {
+    if (isa<CachedAttentionOp, EmbeddingOp>(op))
+      needed.insert(&op);
+    if (!needed.contains(&op))
+      continue;
+    for (Value operand : op.getOperands())
+      if (Operation *producer = operand.getDefiningOp())
+        needed.insert(producer);
+  }
+  SmallVector<Operation *> deferred;
+  for (Operation &op : body.without_terminator())
+    if (!needed.contains(&op) &&
+        !isa<WeightOp, EncodedWeightOp, ConcatWeightsOp>(op))
+      deferred.push_back(&op);
+  for (Operation *op : deferred) {
+    op->moveBefore(body.getTerminator());
+    placement.afterAttention.insert(op);
+  }
 }
 
 //===----------------------------------------------------------------------===//
@@ -167,6 +184,7 @@ FailureOr<KernelPlacement> Placer::run() {
     return forward.emitError("must have one block and return the logits");
   if (failed(placeHead()))
     return failure();
+  deferAfterAttention();
   auto sums = forward.getOps<arith::AddFOp>();
   for (arith::AddFOp sum : llvm::make_early_inc_range(sums))
     for (Value term : sum.getOperands())

@@ -41,8 +41,11 @@ struct KernelPlacement {
   /// Operations without a kernel of their own, because another kernel covers
   /// them.
   llvm::DenseSet<mlir::Operation *> covered;
+  /// Operations that no attention depends on. Each row of theirs needs only the
+  /// same row of others, so they cover only the rows whose logits are wanted;
+  /// they come last.
+  llvm::DenseSet<mlir::Operation *> afterAttention;
   LinearOp head;
-  RMSNormOp finalNorm; ///< of the head's input; or null
 
   /// Reorders `forward` and finds its kernels; emits a diagnostic and fails
   /// where attention or the head have no kernel form.

@@ -77,8 +77,8 @@ def ToKernel : Pass<"llmopt-to-kernel", "::mlir::ModuleOp"> {
     kernel.linear add %records, %w -> %h group 64
     ```
     Every weight becomes a `kernel.weight_data` with its place in the library. A sum with a product is added into the buffer of the
-    other term, which nothing else may read afterwards. Rows whose logits are wanted are gathered before the last normalisation, and everything
-    after it covers only these.
+    other term, which nothing else may read afterwards. After the last attention the rows whose logits are wanted are gathered, and
+    everything from there on covers only these.
   }];
   let dependentDialects = ["::llmopt::kernel::KernelDialect", "::mlir::func::FuncDialect"];
 }

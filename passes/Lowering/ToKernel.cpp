@@ -40,27 +40,36 @@ private:
   LogicalResult emit(RMSNormOp op);
   LogicalResult emit(CachedAttentionOp op);
   LogicalResult emit(arith::AddFOp op);
-  LogicalResult emitHead();
-  LogicalResult emitNorm(RMSNormOp op, Value input, RowDomain rows);
-  LogicalResult emitLinear(LinearOp op, Epilogue epilogue, Value output,
-                           RowDomain rows = RowDomain::Tokens);
+  LogicalResult emitLinear(LinearOp op, Epilogue epilogue, Value output);
 
   Value makeBuffer(Location location, StringRef name, int64_t columns,
-                   RowDomain rows = RowDomain::Tokens);
+                   RowDomain rows);
   Value makeRecords(Location location, int64_t columns, int64_t group,
                     RowDomain rows);
   Value qkvBuffer(CachedAttentionOp op);
+  Value columnsFor(LinearOp op, const KernelPlacement::Columns &columns);
   FailureOr<Value> floatsOf(Value tensor, Operation *user);
-  FailureOr<Value> inputOf(LinearOp op, RowDomain rows);
+  FailureOr<Value> inputOf(LinearOp op);
+  /// The rows that the kernel of an operation covers.
+  RowDomain rowsOf(Operation *op) {
+    return placement.afterAttention.contains(op) ? RowDomain::Logits
+                                                 : RowDomain::Tokens;
+  }
 
   func::FuncOp tensors;
   KernelPlacement &placement;
   OpBuilder builder;
   WeightTable weights;
-  /// Buffers that hold a tensor as floats, or quantized in groups of the given
-  /// size.
-  DenseMap<Value, Value> floats;
-  DenseMap<std::pair<Value, int64_t>, Value> records;
+  /// Buffers that hold a tensor, for all rows or those whose logits are wanted.
+  struct Forms {
+    DenseMap<Value, Value> floats;
+    /// Quantized in groups of the given size.
+    DenseMap<std::pair<Value, int64_t>, Value> records;
+  };
+  Forms &formsOf(RowDomain rows) {
+    return rows == RowDomain::Tokens ? allRows : wantedRows;
+  }
+  Forms allRows, wantedRows;
   DenseMap<Operation *, Value> qkvBuffers; ///< by attention
 };
 
@@ -111,13 +120,24 @@ Value KernelEmitter::qkvBuffer(CachedAttentionOp op) {
   Value &buffer = qkvBuffers[op];
   if (!buffer)
     buffer = makeBuffer(op.getLoc(), "qkv",
-                        columnsOf(op.getQuery()) + 2 * columnsOf(op.getKey()));
+                        columnsOf(op.getQuery()) + 2 * columnsOf(op.getKey()),
+                        RowDomain::Tokens);
   return buffer;
 }
 
+/// The buffer with the rows that `user` covers; gathers them where only all
+/// rows are there.
 FailureOr<Value> KernelEmitter::floatsOf(Value tensor, Operation *user) {
-  if (Value buffer = floats.lookup(tensor))
+  RowDomain rows = rowsOf(user);
+  if (Value buffer = formsOf(rows).floats.lookup(tensor))
     return buffer;
+  Value all = allRows.floats.lookup(tensor);
+  if (all && rows == RowDomain::Logits) {
+    Value wanted =
+        makeBuffer(user->getLoc(), "wanted", columnsOf(tensor), rows);
+    kernel::GatherRowsOp::create(builder, user->getLoc(), all, wanted);
+    return wantedRows.floats[tensor] = wanted;
+  }
   return user->emitOpError("has no kernel form: no buffer holds ")
          << (tensor.getDefiningOp() ? "the result of "
                                     : "an argument of the function")
@@ -128,21 +148,22 @@ FailureOr<Value> KernelEmitter::floatsOf(Value tensor, Operation *user) {
 
 /// The buffer that a product reads: floats, or records that are made here where
 /// no normalisation made them.
-FailureOr<Value> KernelEmitter::inputOf(LinearOp op, RowDomain rows) {
+FailureOr<Value> KernelEmitter::inputOf(LinearOp op) {
   Value tensor = op.getInput();
   std::optional<int64_t> group = op.getActivationGroup();
   if (!group)
     return floatsOf(tensor, op);
-  Value &buffer = records[{tensor, *group}];
-  if (buffer)
-    return buffer;
+  if (Value known = formsOf(rowsOf(op)).records.lookup({tensor, *group}))
+    return known;
   FailureOr<Value> input = floatsOf(tensor, op);
   if (failed(input))
     return failure();
-  buffer = makeRecords(op.getLoc(), columnsOf(tensor), *group, rows);
-  kernel::QuantizeOp::create(builder, op.getLoc(), *input, buffer,
+  Value records =
+      makeRecords(op.getLoc(), columnsOf(tensor), *group, rowsOf(op));
+  kernel::QuantizeOp::create(builder, op.getLoc(), *input, records,
                              columnsOf(tensor), *group);
-  return buffer;
+  formsOf(rowsOf(op)).records[{tensor, *group}] = records;
+  return records;
 }
 
 //===----------------------------------------------------------------------===//
@@ -150,11 +171,11 @@ FailureOr<Value> KernelEmitter::inputOf(LinearOp op, RowDomain rows) {
 //===----------------------------------------------------------------------===//
 
 LogicalResult KernelEmitter::emitLinear(LinearOp op, Epilogue epilogue,
-                                        Value output, RowDomain rows) {
+                                        Value output) {
   FailureOr<Value> weight = weights.packed(op.getWeight(), op);
   if (failed(weight))
     return failure();
-  FailureOr<Value> input = inputOf(op, rows);
+  FailureOr<Value> input = inputOf(op);
   if (failed(input))
     return failure();
   kernel::LinearOp::create(builder, op.getLoc(), *input, *weight, output,
@@ -168,31 +189,40 @@ LogicalResult KernelEmitter::emit(EmbeddingOp op) {
   FailureOr<Value> table = weights.packed(op.getTable(), op);
   if (failed(table))
     return failure();
-  Value output = makeBuffer(op.getLoc(), "hidden", columnsOf(op.getResult()));
+  Value output = makeBuffer(op.getLoc(), "hidden", columnsOf(op.getResult()),
+                            RowDomain::Tokens);
   kernel::EmbeddingOp::create(builder, op.getLoc(), *table, output);
-  floats[op.getResult()] = output;
+  allRows.floats[op.getResult()] = output;
   return success();
 }
 
+/// The columns of an attention's [q | k | v] rows that a product writes.
+Value KernelEmitter::columnsFor(LinearOp op,
+                                const KernelPlacement::Columns &columns) {
+  Value buffer = qkvBuffer(columns.attention);
+  auto type =
+      kernel::ColumnsOp::viewType(cast<MemRefType>(buffer.getType()),
+                                  columns.first, columnsOf(op.getResult()));
+  return kernel::ColumnsOp::create(builder, op.getLoc(), type, buffer);
+}
+
 LogicalResult KernelEmitter::emit(LinearOp op) {
-  if (GluOp glu = placement.gated.lookup(op)) {
-    Value output =
-        makeBuffer(glu.getLoc(), "gated", columnsOf(glu.getResult()));
-    floats[glu.getResult()] = output;
-    return emitLinear(op, Epilogue::SiluMul, output);
+  if (op == placement.head) {
+    auto type =
+        MemRefType::get({ShapedType::kDynamic, columnsOf(op.getResult())},
+                        builder.getF32Type());
+    return emitLinear(op, Epilogue::Store,
+                      kernel::LogitsOp::create(builder, op.getLoc(), type));
   }
   auto columns = placement.columns.find(op);
-  if (columns != placement.columns.end()) {
-    Value buffer = qkvBuffer(columns->second.attention);
-    auto type = kernel::ColumnsOp::viewType(cast<MemRefType>(buffer.getType()),
-                                            columns->second.first,
-                                            columnsOf(op.getResult()));
-    Value view = kernel::ColumnsOp::create(builder, op.getLoc(), type, buffer);
-    return emitLinear(op, Epilogue::Store, view);
-  }
-  Value output = makeBuffer(op.getLoc(), "product", columnsOf(op.getResult()));
-  floats[op.getResult()] = output;
-  return emitLinear(op, Epilogue::Store, output);
+  if (columns != placement.columns.end())
+    return emitLinear(op, Epilogue::Store, columnsFor(op, columns->second));
+  GluOp glu = placement.gated.lookup(op);
+  Value result = glu ? glu.getResult() : op.getResult();
+  Value output = makeBuffer(op.getLoc(), glu ? "gated" : "product",
+                            columnsOf(result), rowsOf(op));
+  formsOf(rowsOf(op)).floats[result] = output;
+  return emitLinear(op, glu ? Epilogue::SiluMul : Epilogue::Store, output);
 }
 
 /// Adds a product into the buffer of the other term; the placement has seen to
@@ -208,7 +238,7 @@ LogicalResult KernelEmitter::emit(arith::AddFOp op) {
   FailureOr<Value> output = floatsOf(residual, op);
   if (failed(output))
     return failure();
-  floats[op.getResult()] = *output;
+  formsOf(rowsOf(op)).floats[op.getResult()] = *output;
   return emitLinear(product, Epilogue::Add, *output);
 }
 
@@ -217,60 +247,30 @@ LogicalResult KernelEmitter::emit(arith::AddFOp op) {
 //===----------------------------------------------------------------------===//
 
 /// Emits a normalisation once for every form in which its result is read.
-LogicalResult KernelEmitter::emitNorm(RMSNormOp op, Value input,
-                                      RowDomain rows) {
+LogicalResult KernelEmitter::emit(RMSNormOp op) {
+  FailureOr<Value> input = floatsOf(op.getInput(), op);
   FailureOr<Value> gamma = weights.raw(op.getGamma(), op);
-  if (failed(gamma))
+  if (failed(input) || failed(gamma))
     return failure();
+  RowDomain rows = rowsOf(op);
+  Forms &forms = formsOf(rows);
   int64_t columns = columnsOf(op.getResult());
   for (Operation *user : op->getUsers()) {
     auto linear = dyn_cast<LinearOp>(user);
-    IntegerAttr group =
-        linear ? linear.getActivationGroupAttr() : IntegerAttr();
-    Value &output = group ? records[{op.getResult(), group.getInt()}]
-                          : floats[op.getResult()];
+    IntegerAttr group;
+    // Records cannot be gathered, so what covers other rows quantizes itself.
+    if (linear && rowsOf(linear) == rows)
+      group = linear.getActivationGroupAttr();
+    Value &output = group ? forms.records[{op.getResult(), group.getInt()}]
+                          : forms.floats[op.getResult()];
     if (output)
       continue;
     output = group ? makeRecords(op.getLoc(), columns, group.getInt(), rows)
                    : makeBuffer(op.getLoc(), "norm", columns, rows);
-    kernel::RMSNormOp::create(builder, op.getLoc(), input, *gamma, output,
+    kernel::RMSNormOp::create(builder, op.getLoc(), *input, *gamma, output,
                               op.getEpsilonAttr(), group);
   }
   return success();
-}
-
-LogicalResult KernelEmitter::emit(RMSNormOp op) {
-  FailureOr<Value> input = floatsOf(op.getInput(), op);
-  if (failed(input))
-    return failure();
-  return emitNorm(op, *input, RowDomain::Tokens);
-}
-
-/// Gathers the rows whose logits are wanted; the last norm and the head cover
-/// only these.
-LogicalResult KernelEmitter::emitHead() {
-  LinearOp head = placement.head;
-  RMSNormOp norm = placement.finalNorm;
-  Value tensor = norm ? norm.getInput() : head.getInput();
-  Location location = norm ? norm.getLoc() : head.getLoc();
-  FailureOr<Value> input = floatsOf(tensor, norm ? norm.getOperation() : head);
-  if (failed(input))
-    return failure();
-  Value rows =
-      makeBuffer(location, "wanted", columnsOf(tensor), RowDomain::Logits);
-  kernel::GatherRowsOp::create(builder, location, *input, rows);
-  if (norm && failed(emitNorm(norm, rows, RowDomain::Logits)))
-    return failure();
-  if (!norm) {
-    // What holds the rows of all tokens in another form does not serve here.
-    floats[tensor] = rows;
-    records.clear();
-  }
-  auto type =
-      MemRefType::get({ShapedType::kDynamic, columnsOf(head.getResult())},
-                      builder.getF32Type());
-  Value logits = kernel::LogitsOp::create(builder, head.getLoc(), type);
-  return emitLinear(head, Epilogue::Store, logits, RowDomain::Logits);
 }
 
 //===----------------------------------------------------------------------===//
@@ -290,11 +290,12 @@ LogicalResult KernelEmitter::emit(CachedAttentionOp op) {
   Location location = op.getLoc();
   kernel::RopeAppendOp::create(builder, location, *qkv, *table, op.getLayer(),
                                op.getHeads(), op.getKvHeads(), op.getHeadDim());
-  Value output = makeBuffer(location, "attention", columnsOf(op.getResult()));
+  Value output = makeBuffer(location, "attention", columnsOf(op.getResult()),
+                            RowDomain::Tokens);
   kernel::AttentionOp::create(builder, location, *qkv, output, op.getLayer(),
                               op.getHeads(), op.getKvHeads(), op.getHeadDim(),
                               op.getScale());
-  floats[op.getResult()] = output;
+  allRows.floats[op.getResult()] = output;
   return success();
 }
 
@@ -304,8 +305,7 @@ LogicalResult KernelEmitter::emit(CachedAttentionOp op) {
 
 LogicalResult KernelEmitter::emit(Operation &op) {
   if (isa<WeightOp, EncodedWeightOp, ConcatWeightsOp>(op) ||
-      placement.covered.contains(&op) || &op == placement.head ||
-      &op == placement.finalNorm)
+      placement.covered.contains(&op))
     return success();
   return llvm::TypeSwitch<Operation *, LogicalResult>(&op)
       .Case<EmbeddingOp, LinearOp, RMSNormOp, CachedAttentionOp, arith::AddFOp>(
@@ -327,8 +327,6 @@ LogicalResult KernelEmitter::run() {
   for (Operation &op : tensors.getBody().front().without_terminator())
     if (failed(emit(op)))
       return failure();
-  if (failed(emitHead()))
-    return failure();
   func::ReturnOp::create(builder, tensors.getLoc());
   return success();
 }

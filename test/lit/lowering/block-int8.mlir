@@ -11,16 +11,16 @@
 // CHECK: kernel.rms_norm %[[H]], %{{.*}} -> %[[N1]] group 64
 // CHECK: kernel.linear store %[[N1]], %{{.*}} -> %[[QKV:.*]] group 64
 // CHECK: kernel.attention %[[QKV]] -> %[[A:.*]] layer 0
-// CHECK: %[[AQ:.*]] = kernel.buffer "records"
-// CHECK: kernel.quantize %[[A]] -> %[[AQ]] columns 64 group 64
-// CHECK: kernel.linear add %[[AQ]], %{{.*}} -> %[[H]] group 64
-// CHECK: kernel.rms_norm %[[H]], %{{.*}} -> %[[N2:.*]] group 64
+// CHECK: kernel.gather_rows %[[H]] -> %[[HW:.*]] :
+// CHECK: kernel.gather_rows %[[A]] -> %[[AW:.*]] :
+// CHECK: kernel.buffer "records" logits
+// CHECK: kernel.quantize %[[AW]] -> %[[AQ:.*]] columns 64 group 64
+// CHECK: kernel.linear add %[[AQ]], %{{.*}} -> %[[HW]] group 64
+// CHECK: kernel.rms_norm %[[HW]], %{{.*}} -> %[[N2:.*]] group 64
 // CHECK: kernel.linear silu_mul %[[N2]], %{{.*}} -> %[[G:.*]] group 64
 // CHECK: kernel.quantize %[[G]] -> %[[GQ:.*]] columns 160 group 32
-// CHECK: kernel.linear add %[[GQ]], %{{.*}} -> %[[H]] group 32
-// CHECK: kernel.gather_rows %[[H]] -> %[[W:.*]] :
-// CHECK: kernel.buffer "records" logits
-// CHECK: kernel.rms_norm %[[W]], %{{.*}} -> %[[L:.*]] group 64
+// CHECK: kernel.linear add %[[GQ]], %{{.*}} -> %[[HW]] group 32
+// CHECK: kernel.rms_norm %[[HW]], %{{.*}} -> %[[L:.*]] group 64
 // CHECK: kernel.linear store %[[L]], %{{.*}} -> %{{.*}} group 64 {{.*}} memref<?x512xf32>
 func.func @main(%ids: tensor<?x?xi64> {llmopt.role = #llmopt.role<tokens>}, %mask: tensor<?x?xi64> {llmopt.role = #llmopt.role<mask>},
                 %positions: tensor<?x?xi64> {llmopt.role = #llmopt.role<positions>},

@@ -26,9 +26,15 @@
 // The quantized rows are made once.
 // CHECK-NOT: kernel.quantize
 // CHECK: kernel.linear add %[[R]], %{{.*}} -> %[[P]] group 64
-// CHECK: kernel.gather_rows %[[P]] -> %[[W:[0-9]+]]
-// Without a norm in front of it, the head reads the gathered rows.
-// CHECK: kernel.linear store %[[W]], %{{.*}} -> %{{.*}} :
+// The parts of one product are its columns.
+// CHECK: kernel.linear store %[[P]], %{{.*}} -> %[[QKV2:[0-9]+]] :
+// CHECK: kernel.rope_append %[[QKV2]], %{{.*}} layer 1
+// CHECK: kernel.attention %[[QKV2]] -> %[[A2:[0-9]+]] layer 1
+// After the last attention only the rows whose logits are wanted matter.
+// CHECK: kernel.gather_rows %[[P]] -> %[[PW:[0-9]+]]
+// CHECK: kernel.gather_rows %[[A2]] -> %[[AW:[0-9]+]]
+// CHECK: kernel.linear add %[[AW]], %{{.*}} -> %[[PW]] :
+// CHECK: kernel.linear store %[[PW]], %{{.*}} -> %{{.*}} :
 func.func @forward(%tokens: tensor<?xi64>, %positions: tensor<?xi32>) -> tensor<?x64xf32> {
   %table = llmopt.encoded_weight "table" codes(#llmopt.random<1>) {zeros = 0 : i64} : !llmopt.packed<64x64, #f32>
   %gamma = llmopt.weight "gamma"(#llmopt.random<2>) : tensor<64xf32>
@@ -50,7 +56,16 @@ func.func @forward(%tokens: tensor<?xi64>, %positions: tensor<?xi32>) -> tensor<
   %a = llmopt.linear %h, %wq activations(64) : (tensor<?x64xf32>, !llmopt.packed<64x64, #int8>) -> tensor<?x64xf32>
   %b = llmopt.linear %h, %wq activations(64) : (tensor<?x64xf32>, !llmopt.packed<64x64, #int8>) -> tensor<?x64xf32>
   %s = arith.addf %a, %b : tensor<?x64xf32>
-  %logits = llmopt.linear %s, %table {head} : (tensor<?x64xf32>, !llmopt.packed<64x64, #f32>) -> tensor<?x64xf32>
+  %wqkv = llmopt.encoded_weight "qkv" codes(#llmopt.random<9>) {zeros = 0 : i64} : !llmopt.packed<128x64, #f32>
+  %qkv = llmopt.linear %s, %wqkv : (tensor<?x64xf32>, !llmopt.packed<128x64, #f32>) -> tensor<?x128xf32>
+  %q2, %k2, %v2 = llmopt.split %qkv : tensor<?x128xf32> -> tensor<?x64xf32>, tensor<?x32xf32>, tensor<?x32xf32>
+  %qr2 = llmopt.rope %q2 at %positions, %rope {heads = 4, head_dim = 16} : tensor<?x64xf32>, tensor<?xi32>, tensor<128x16xf32>
+  %kr2 = llmopt.rope %k2 at %positions, %rope {heads = 2, head_dim = 16} : tensor<?x32xf32>, tensor<?xi32>, tensor<128x16xf32>
+  %o2 = llmopt.cached_attention %qr2, %kr2, %v2 layer 1 {heads = 4, kv_heads = 2, head_dim = 16, scale = 0.25 : f32}
+    : (tensor<?x64xf32>, tensor<?x32xf32>, tensor<?x32xf32>) -> tensor<?x64xf32>
+  %p2 = llmopt.linear %o2, %table : (tensor<?x64xf32>, !llmopt.packed<64x64, #f32>) -> tensor<?x64xf32>
+  %h2 = arith.addf %s, %p2 : tensor<?x64xf32>
+  %logits = llmopt.linear %h2, %table {head} : (tensor<?x64xf32>, !llmopt.packed<64x64, #f32>) -> tensor<?x64xf32>
   return %logits : tensor<?x64xf32>
 }
 
@@ -61,9 +76,9 @@ func.func @forward(%tokens: tensor<?xi64>, %positions: tensor<?xi32>) -> tensor<
 // Columns that are no multiple of 16 are padded; the sum may come in either order.
 // CHECK-LABEL: func.func @forward
 // CHECK: %[[H:.*]] = kernel.buffer "hidden" tokens : memref<?x48xf32>
-// CHECK: kernel.linear store %[[H]], %{{.*}} -> %[[P:[0-9]+]] : memref<?x48xf32>, !kernel.weight<24x40, f32>, memref<?x32xf32>
-// CHECK: kernel.linear add %[[P]], %{{.*}} -> %[[H]] : memref<?x32xf32>, !kernel.weight<40x24, f32>, memref<?x48xf32>
 // CHECK: kernel.gather_rows %[[H]] -> %[[W:[0-9]+]]
+// CHECK: kernel.linear store %[[W]], %{{.*}} -> %[[P:[0-9]+]] : memref<?x48xf32>, !kernel.weight<24x40, f32>, memref<?x32xf32>
+// CHECK: kernel.linear add %[[P]], %{{.*}} -> %[[W]] : memref<?x32xf32>, !kernel.weight<40x24, f32>, memref<?x48xf32>
 // CHECK: kernel.rms_norm %[[W]], %{{.*}} -> %[[N:[0-9]+]]
 // CHECK: kernel.linear store %[[N]]
 func.func @forward(%tokens: tensor<?xi64>, %positions: tensor<?xi32>) -> tensor<?x64xf32> {
