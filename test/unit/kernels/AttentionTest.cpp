@@ -109,7 +109,7 @@ struct Batch {
     llmopt_call call = makeCall(segments, positions);
     for (int64_t thread = 0; thread < threads; ++thread)
       append(&call, qkv.data(), stride, table.data(), kLayer, thread, threads);
-    EXPECT_TRUE(qkv.guardsIntact());
+    EXPECT_TRUE(qkv.guardIntact());
     return qkv;
   }
 
@@ -150,12 +150,12 @@ struct Batch {
       Buffer scratch(scratchBytes(attention));
       attend(&call, qkv.data(), stride, y.data(), yStride, kLayer, thread,
              threads, scratch.data());
-      EXPECT_TRUE(scratch.guardsIntact());
+      EXPECT_TRUE(scratch.guardIntact());
     }
-    EXPECT_TRUE(y.guardsIntact());
+    EXPECT_TRUE(y.guardIntact());
     for (const Sequence &sequence : sequences)
       for (const Buffer &page : sequence.pages)
-        EXPECT_TRUE(page.guardsIntact());
+        EXPECT_TRUE(page.guardIntact());
   }
 
   /// Positions need not be those of the cache: they are offset by 3 here.

@@ -7,7 +7,10 @@
 //===----------------------------------------------------------------------===//
 
 #include "KernelTest.h"
+#include <algorithm>
 #include <cmath>
+#include <sys/mman.h>
+#include <unistd.h>
 
 namespace llmopt {
 
@@ -32,20 +35,37 @@ const KernelLibrary *testLibrary(Isa isa) {
   return library.get();
 }
 
-Buffer::Buffer(int64_t bytes, uint8_t fill)
-    : storage(new uint8_t[bytes + 2 * kGuard + 64]), bytes(bytes) {
-  std::memset(storage.get(), fill, bytes + 2 * kGuard + 64);
-  uintptr_t start = reinterpret_cast<uintptr_t>(storage.get()) + kGuard;
-  aligned = reinterpret_cast<uint8_t *>((start + 63) / 64 * 64);
-  std::memset(aligned - kGuard, 0x5c, kGuard);
-  std::memset(aligned + bytes, 0x5c, kGuard);
+Buffer::Buffer(int64_t size, uint8_t fill) : bytes(size) {
+  int64_t page = sysconf(_SC_PAGESIZE);
+  int64_t usable = (bytes + kGuard + page - 1) / page * page;
+  mappingBytes = usable + page;
+  void *memory = mmap(nullptr, mappingBytes, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED)
+    std::abort();
+  mapping = static_cast<uint8_t *>(memory);
+  mprotect(mapping + usable, page, PROT_NONE);
+  start = mapping + usable - bytes;
+  std::memset(start, fill, bytes);
+  std::memset(start - kGuard, 0x5c, kGuard);
 }
 
-bool Buffer::guardsIntact() const {
-  for (int64_t i = 0; i < kGuard; ++i)
-    if (aligned[-1 - i] != 0x5c || aligned[bytes + i] != 0x5c)
-      return false;
-  return true;
+Buffer::~Buffer() {
+  if (mapping)
+    munmap(mapping, mappingBytes);
+}
+
+Buffer &Buffer::operator=(Buffer &&other) noexcept {
+  std::swap(mapping, other.mapping);
+  std::swap(start, other.start);
+  std::swap(mappingBytes, other.mappingBytes);
+  std::swap(bytes, other.bytes);
+  return *this;
+}
+
+bool Buffer::guardIntact() const {
+  return std::all_of(start - kGuard, start,
+                     [](uint8_t byte) { return byte == 0x5c; });
 }
 
 std::vector<float> randomFloats(int64_t count, uint32_t seed) {

@@ -26,32 +26,37 @@ bool machineRuns(Isa isa);
 /// compilation failed.
 const KernelLibrary *testLibrary(Isa isa);
 
-/// 64-byte aligned bytes with guards on both sides.
+/// Bytes that end where memory ends: a read or write past the end is a fault,
+/// and a guard in front shows writes before the start. Aligned to 64 bytes only
+/// if the size is a multiple of it.
 class Buffer {
 public:
   explicit Buffer(int64_t bytes, uint8_t fill = 0xa5);
+  ~Buffer();
+  Buffer(Buffer &&other) noexcept { *this = std::move(other); }
+  Buffer &operator=(Buffer &&other) noexcept;
 
   template <typename T = float> T *data() {
-    return reinterpret_cast<T *>(aligned);
+    return reinterpret_cast<T *>(start);
   }
   template <typename T = float> const T *data() const {
-    return reinterpret_cast<const T *>(aligned);
+    return reinterpret_cast<const T *>(start);
   }
   int64_t size() const { return bytes; }
   llvm::MutableArrayRef<uint8_t> array() {
     return {data<uint8_t>(), static_cast<size_t>(bytes)};
   }
   bool operator==(const Buffer &other) const {
-    return bytes == other.bytes && !std::memcmp(aligned, other.aligned, bytes);
+    return bytes == other.bytes && !std::memcmp(start, other.start, bytes);
   }
-  /// Whether nothing was written outside the buffer.
-  bool guardsIntact() const;
+  /// Whether nothing was written in front of the buffer.
+  bool guardIntact() const;
 
 private:
   static constexpr int64_t kGuard = 256;
-  std::unique_ptr<uint8_t[]> storage;
-  uint8_t *aligned;
-  int64_t bytes;
+  uint8_t *mapping = nullptr;
+  uint8_t *start = nullptr;
+  int64_t mappingBytes = 0, bytes = 0;
 };
 
 std::vector<float> randomFloats(int64_t count, uint32_t seed);

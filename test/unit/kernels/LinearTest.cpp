@@ -76,7 +76,8 @@ struct Activations {
               bool unitScales)
       : format{columns, key.group ? key.group : 32},
         stride(key.group ? format.bytes() : (columns + 3) * 4), rows(rows),
-        columns(columns), quantized(key.group != 0), bytes(stride * rows) {
+        columns(columns), quantized(key.group != 0),
+        bytes(stride * (rows - 1) + (quantized ? stride : columns * 4)) {
     std::vector<float> values = randomFloats(rows * columns, 4);
     for (int64_t row = 0; row < rows; ++row) {
       const float *x = &values[row * columns];
@@ -165,9 +166,9 @@ protected:
                outputColumns(weight.shape), x.rows,
                panelCount(weight.shape.rows), x.columns, thread, threads,
                scratch.data());
-      EXPECT_TRUE(scratch.guardsIntact());
+      EXPECT_TRUE(scratch.guardIntact());
     }
-    EXPECT_TRUE(y.guardsIntact());
+    EXPECT_TRUE(y.guardIntact());
     return y;
   }
 
@@ -303,7 +304,7 @@ TEST(LinearDispatch, CallsTheKernelOfTheRange) {
       function(x.bytes.data(), x.stride, weight.packed.data(),
                results[direct].data(), 96, rows, 6, shape.columns, 0, 1,
                scratch.data());
-      EXPECT_TRUE(scratch.guardsIntact());
+      EXPECT_TRUE(scratch.guardIntact());
     }
     EXPECT_TRUE(results[0] == results[1]) << rows << " rows";
   }

@@ -43,9 +43,9 @@ protected:
 struct Rows {
   Rows(int64_t rows, int64_t columns)
       : rows(rows), columns(columns), stride(columns + 5),
-        bytes(rows * stride * 4) {
+        bytes(((rows - 1) * stride + columns) * 4) {
     std::vector<float> values = randomFloats(rows * stride, 11);
-    std::memcpy(bytes.data(), values.data(), values.size() * 4);
+    std::memcpy(bytes.data(), values.data(), bytes.size());
   }
   const float *row(int64_t index) const {
     return bytes.data() + index * stride;
@@ -64,7 +64,7 @@ Buffer runThreads(int64_t bytes,
     Buffer output(bytes);
     for (int64_t thread = 0; thread < threads; ++thread)
       call(output, thread, threads);
-    EXPECT_TRUE(output.guardsIntact());
+    EXPECT_TRUE(output.guardIntact());
     if (threads == 1)
       result = std::move(output);
     else
