@@ -4,25 +4,28 @@ SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """
 
 import argparse
+import importlib
 import sys
 from pathlib import Path
 
 import cache
-import checkpoints
-import exporters
-import testdata
 
-FORMS = {"genai": exporters.export_genai, "dynamo": exporters.export_dynamo, "torchscript": exporters.export_torchscript}
-CHECKPOINTS = {"smollm2": checkpoints.make_smollm2, "tiny": checkpoints.make_tiny}
+FORMS = {"genai": "export_genai", "dynamo": "export_dynamo", "torchscript": "export_torchscript"}
+CHECKPOINTS = {"smollm2": "make_smollm2", "tiny": "make_tiny"}
+
+
+def call(module: str, function: str, *arguments):
+    """Imported only when something is to be made: PyTorch takes seconds to load."""
+    return getattr(importlib.import_module(module), function)(*arguments)
 
 
 def make_form(model: str, form: str, checkpoint: Path, directory: Path) -> None:
-    FORMS[form](checkpoint, directory)
-    checkpoints.copy_tokenizer(checkpoint, directory)
-    worst = testdata.verify(checkpoint, directory)
+    call("exporters", FORMS[form], checkpoint, directory)
+    call("checkpoints", "copy_tokenizer", checkpoint, directory)
+    worst = call("testdata", "verify", checkpoint, directory)
     print(f"{model}, {form}: ONNX Runtime and PyTorch differ by at most {worst:.1e} of max(1, |logit|)", file=sys.stderr)
     if model == "tiny":
-        testdata.write_data_sets(directory)
+        call("testdata", "write_data_sets", directory)
 
 
 def main() -> None:
@@ -33,7 +36,7 @@ def main() -> None:
     form = options.form or ("genai" if options.model == "smollm2" else "all")
 
     home = cache.root() / "models" / options.model
-    checkpoint = cache.make_once(home / "hf", CHECKPOINTS[options.model])
+    checkpoint = cache.make_once(home / "hf", lambda directory: call("checkpoints", CHECKPOINTS[options.model], directory))
     if form in ("hf", "gguf"):
         if not (home / form).is_dir():
             parser.error(f"{options.model} has no form {form}")

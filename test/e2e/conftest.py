@@ -3,6 +3,7 @@
 SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """
 
+import functools
 import subprocess
 import sys
 from collections.abc import Callable
@@ -29,6 +30,7 @@ def run_tool(name: str, *arguments: object, **options) -> subprocess.CompletedPr
 def model_directory() -> Callable[[str, str], Path]:
     """Directory of a model of scripts/get-model in one form."""
 
+    @functools.cache
     def find(name: str, form: str) -> Path:
         command = [str(ROOT / "scripts/get-model"), name, "--form", form]
         return Path(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.split()[-1])
