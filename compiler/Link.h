@@ -19,7 +19,8 @@ namespace llmopt {
 /// linker in this process. The output is the same for the same objects, appears
 /// under its name only when complete, and depends on no other library. On
 /// failure returns false, leaves nothing behind and sets `error`. Not to be
-/// called from several threads at once.
+/// called from several threads at once; resets the values of LLVM's own
+/// command-line options.
 bool linkSharedLibrary(llvm::ArrayRef<llvm::StringRef> objects,
                        llvm::StringRef path, std::string &error);
 

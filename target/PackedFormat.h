@@ -28,8 +28,9 @@
 //
 //   [Kp int8][G scales f32][G sums int32], padded to a multiple of 64 B
 //
-// with G = ceil(K / group): q = round(x / scale), scale = max|x| / 127 within
-// the group, sum = sum of q within the group. As the weights are stored with
+// with G = ceil(K / group). Within a group, q = round(x * (127 / max|x|)), ties
+// to even, scale = max|x| / 127, and sum is the sum of q; a group whose maximum
+// is below 2^-100 has scale 0 and only zeros. As the weights are stored with
 // +128, the product of a group is dot(w_u8, q) - 128 * sum.
 //
 //===----------------------------------------------------------------------===//

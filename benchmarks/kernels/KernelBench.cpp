@@ -1,4 +1,4 @@
-//===- KernelBench.cpp - Micro-benchmark of the linear kernels --*- C++ -*-===//
+//===- KernelBench.cpp - Micro-benchmark of the kernels ---------*- C++ -*-===//
 //
 // Part of the llmopt project, under the Apache License v2.0 with LLVM
 // Exceptions. See LICENSE for licence information. SPDX-License-Identifier:
@@ -6,293 +6,60 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Times every linear kernel of Kernels.inc against what the machine can do:
-// decoding against the read bandwidth measured in the same minutes by a kernel
-// that only reads, prefill against the rate of its own multiply instruction.
+// Times the linear and attention kernels of Kernels.inc against what the
+// machine can do: decoding against the read bandwidth measured in the same
+// minutes by a kernel that only reads, prefill against the rate of its own
+// multiply instruction.
 //
 //===----------------------------------------------------------------------===//
 
 #include "benchmarks/kernels/AttentionBench.h"
-#include "benchmarks/kernels/BenchSupport.h"
-#include "benchmarks/kernels/KernelLibrary.h"
-#include "passes/Lowering/Kernels/KernelFunction.h"
-#include "llvm/Support/CommandLine.h"
-#include "llvm/Support/Format.h"
-#include "llvm/Support/raw_ostream.h"
-#include <cstring>
-#include <random>
+#include "benchmarks/kernels/LinearBench.h"
+#include "compiler/FlagParser.h"
 
 using namespace llmopt;
 
 namespace {
 
-/// Options with their values; read once, as linking in this process resets
-/// them.
-struct Options {
-  std::string filter, cpu = "native";
-  int maxThreads = 2, rows = 0;
-  double seconds = 0.15;
-  double zeros = 0.6;
-};
-
-Options parseOptions(int argc, char **argv) {
-  using namespace llvm;
-  Options defaults;
-  static cl::opt<std::string> filter(
-      "filter", cl::desc("only kernels whose name contains this"));
-  static cl::opt<std::string> cpu("cpu", cl::desc("CPU"),
-                                  cl::init(defaults.cpu));
-  static cl::opt<int> maxThreads("max-threads", cl::desc("most threads to use"),
-                                 cl::init(defaults.maxThreads));
-  static cl::opt<int> rows(
-      "rows", cl::desc("activation rows of kernels that are not for one row"));
-  static cl::opt<double> seconds("seconds", cl::desc("time for one figure"),
-                                 cl::init(defaults.seconds));
-  static cl::opt<double> zeros("zeros",
-                               cl::desc("fraction of zeros for bitmasks"),
-                               cl::init(defaults.zeros));
-  cl::ParseCommandLineOptions(argc, argv,
-                              "micro-benchmark of the linear kernels\n");
-  return {filter, cpu, maxThreads, rows, seconds, zeros};
-}
-
-struct Shape {
-  int64_t rows, columns;
-};
-constexpr Shape kShapes[] = {
-    {576, 576}, {1536, 576}, {576, 1536}, {49152, 576}, {4096, 4096}};
-constexpr int64_t kPrefillRows = 128;
 /// More than any cache holds.
 constexpr int64_t kPoolBytes = 288 << 20;
 
-using ReadFunction = void (*)(const void *bytes, int64_t count, float *sink);
-using PeakFunction = void (*)(int64_t rounds, float *sink);
-
-/// Independent products per round of the peak functions.
-constexpr int64_t kPeakProducts = 6;
-
-/// The yardsticks: reading bytes, and multiplying without reading.
-void addYardsticks(mlir::ModuleOp module, Isa isa) {
-  constexpr int64_t unroll = 8;
-  exportFunction(getOrCreateFunction(
-      module, "read", "pip", isa, [](KernelBuilder &k, mlir::ValueRange args) {
-        Values sums(unroll, k.constant(k.ints(), 0));
-        sums = k.loop(args[1], unroll * kVectorBytes, sums,
-                      [&](mlir::Value offset, mlir::ValueRange in) {
-                        Values next(in);
-                        for (int64_t i = 0; i < unroll; ++i)
-                          next[i] = k.bitXor(
-                              next[i], k.load(k.ints(), k.at(args[0], offset),
-                                              i * kVectorBytes));
-                        return next;
-                      });
-        for (int64_t i = 1; i < unroll; ++i)
-          sums[0] = k.bitXor(sums[0], sums[i]);
-        k.store(sums[0], args[2]);
-      }));
-  for (bool integers : {false, true})
-    exportFunction(getOrCreateFunction(
-        module, integers ? "peak_int8" : "peak_f32", "ip", isa,
-        [&](KernelBuilder &k, mlir::ValueRange args) {
-          mlir::VectorType type = integers ? k.ints() : k.floats();
-          mlir::Value x = k.load(type, args[1]);
-          mlir::Value w = k.load(integers ? k.bytes() : type, args[1], 64);
-          Values sums(kPeakProducts, x);
-          sums =
-              k.loop(args[0], 1, sums, [&](mlir::Value, mlir::ValueRange in) {
-                Values next(in);
-                for (mlir::Value &sum : next)
-                  sum = integers ? k.dot(sum, w, x) : k.fma(w, x, sum);
-                return next;
-              });
-          for (int64_t i = 0; i < kPeakProducts; ++i)
-            k.store(sums[i], args[1], i * kVectorBytes);
-        }));
-}
-
-/// Random bytes of a packed weight.
-std::vector<uint8_t> packWeight(PackedLayout layout, Shape shape,
-                                double zeros) {
-  auto [rows, columns] = shape;
-  std::mt19937 random(1);
-  std::vector<int8_t> codes(rows * columns);
-  for (int8_t &code : codes)
-    code =
-        layout == PackedLayout::Int8Bitmask && random() < zeros * 4294967296.0
-            ? 0
-            : static_cast<int8_t>(random() % 127 + 1);
-  std::vector<float> scales(rows, 0.01f);
-  if (layout == PackedLayout::F32) {
-    std::vector<float> values(codes.begin(), codes.end());
-    std::vector<uint8_t> packed(densePackedBytes(layout, rows, columns));
-    packF32(values, rows, columns, packed);
-    return packed;
-  }
-  if (layout == PackedLayout::Int8) {
-    std::vector<uint8_t> packed(densePackedBytes(layout, rows, columns));
-    packInt8(codes, scales, rows, columns, packed);
-    return packed;
-  }
-  std::vector<uint8_t> packed(bitmaskPackedBytes(codes, rows, columns));
-  packInt8Bitmask(codes, scales, rows, columns, packed);
-  return packed;
-}
-
-/// One kernel on one shape with everything that its calls need.
-class LinearRun {
-public:
-  LinearRun(const LinearKernelKey &key, Shape shape, LinearFunction function,
-            const Options &options)
-      : function(function), shape(shape),
-        packed(packWeight(key.layout, shape, options.zeros)),
-        stride((packed.size() + 63) / 64 * 64),
-        rows(rowCount(key.rows, options)),
-        xStride(key.group ? QuantizedRow{shape.columns, key.group}.bytes()
-                          : shape.columns * 4),
-        x(rows * xStride), y(rows * panelCount(shape.rows) * 64),
-        scratchStride((scratchBytes(key, shape.columns) + 127) / 64 * 64),
-        scratch(scratchStride * 8) {
-    // Harmless as floats, codes and scales alike.
-    std::fill_n(reinterpret_cast<float *>(x.data()), x.size() / 4, 1.0f);
-  }
-
-  static int64_t rowCount(RowRange range, const Options &options) {
-    if (range == RowRange::Decode)
-      return 1;
-    int64_t usual = range == RowRange::Small ? 4 : kPrefillRows;
-    return options.rows ? options.rows : usual;
-  }
-  /// Whether reading the weight may take longer than the products.
-  bool readsMatter() const { return rows <= 6; }
-  int64_t bytes() const { return stride; }
-  double operations() const { return 2.0 * rows * shape.rows * shape.columns; }
-  /// Fills the memory with copies of the weight, returns their number.
-  int64_t fill(const HugeBuffer &pool) const {
-    int64_t copies = std::max<int64_t>(1, pool.size() / stride);
-    for (int64_t i = 0; i < copies; ++i)
-      std::memcpy(pool.data() + i * stride, packed.data(), packed.size());
-    return copies;
-  }
-  void operator()(const uint8_t *weight, int64_t thread, int64_t threads) {
-    function(x.data(), xStride, weight, reinterpret_cast<float *>(y.data()),
-             panelCount(shape.rows) * 16, rows, panelCount(shape.rows),
-             shape.columns, thread, threads,
-             scratch.data() + thread * scratchStride);
-  }
-
-private:
-  LinearFunction function;
-  Shape shape;
-  std::vector<uint8_t> packed;
-  int64_t stride, rows, xStride;
-  HugeBuffer x, y;
-  int64_t scratchStride;
-  HugeBuffer scratch;
-};
-
-/// Seconds per pass over a copy: of the kernel, and of reading the same bytes.
-struct Timing {
-  double kernel, read;
-};
-
-/// Times kernel and reader in turn over the copies until the time is used up.
-/// The first quartile leaves out what other users of the machine take.
-Timing timeCopies(SpinTeam &team, LinearRun &run, ReadFunction read,
-                  const HugeBuffer &pool, int64_t copies, double seconds) {
-  std::vector<double> kernel, reading;
-  int64_t threads = team.size();
-  int64_t part = run.bytes() / threads / 64 * 64;
-  double used = 0;
-  for (int64_t i = 0; used < seconds || i < copies || i < 20; ++i) {
-    const uint8_t *weight = pool.data() + i % copies * run.bytes();
-    bool readTurn = i % 2 != 0;
-    if (i > 40 && used > 4 * seconds)
-      break;
-    double time = team.run([&](int64_t thread) {
-      alignas(64) float sink[16];
-      if (readTurn)
-        read(weight + thread * part, part, sink);
-      else
-        run(weight, thread, threads);
-    });
-    (readTurn ? reading : kernel).push_back(time);
-    used += time;
-  }
-  double fraction = copies == 1 ? 0.05 : 0.25;
-  return {quantile(kernel, fraction),
-          reading.empty() ? 0 : quantile(reading, fraction)};
-}
-
-/// Seconds of one prefill call; the weight stays where the caches keep it.
-double timePrefill(SpinTeam &team, LinearRun &run, const HugeBuffer &pool,
-                   double seconds) {
-  std::vector<double> samples;
-  double used = 0;
-  while (samples.size() < 4 || used < seconds) {
-    samples.push_back(team.runCpuTime(
-        [&](int64_t thread) { run(pool.data(), thread, team.size()); }));
-    used += samples.back();
-  }
-  return quantile(samples, 0.05);
-}
-
-void printDecode(const Timing &timing, int64_t bytes, const char *place,
-                 int64_t threads) {
-  llvm::outs() << llvm::format("  %s %dT %8.1f us %6.1f GB/s %4.0f%%", place,
-                               int(threads), timing.kernel * 1e6,
-                               bytes / timing.kernel * 1e-9,
-                               100 * timing.read / timing.kernel);
-}
-
-/// Seconds of one round of a peak function on one thread.
-double peakSeconds(PeakFunction peak) {
-  alignas(64) float sink[16 * kPeakProducts] = {};
-  SpinTeam team(1);
-  std::vector<double> samples;
-  constexpr int64_t rounds = 20000;
-  for (int i = 0; i < 40; ++i)
-    samples.push_back(team.runCpuTime([&](int64_t) { peak(rounds, sink); }));
-  return quantile(samples, 0) / rounds;
-}
-
-void benchKernel(const KernelLibrary &library, const KernelLibrary &yardsticks,
-                 const LinearKernelKey &key, const HugeBuffer &pool,
-                 const Options &options) {
-  std::string name = kernelName(key);
-  llvm::outs() << name << "\n";
-  auto read = yardsticks.get<ReadFunction>("read");
-  double peak = peakSeconds(
-      yardsticks.get<PeakFunction>(key.group ? "peak_int8" : "peak_f32"));
-  double rate = kPeakProducts * 16 * 2 * (key.group ? 4 : 1) / peak;
-  for (Shape shape : kShapes) {
-    LinearRun run(key, shape, library.get<LinearFunction>(name), options);
-    int64_t copies = run.fill(pool);
-    llvm::outs() << llvm::format("  %5dx%-5d", int(shape.rows),
-                                 int(shape.columns));
-    for (int threads = 1; threads <= options.maxThreads; ++threads) {
-      SpinTeam team(threads);
-      if (!run.readsMatter()) {
-        double time = timePrefill(team, run, pool, options.seconds);
-        llvm::outs() << llvm::format(
-            "  %dT %9.1f us %7.1f Gop/s %4.0f%%", threads, time * 1e6,
-            run.operations() / time * 1e-9,
-            100 * run.operations() / time / rate / threads);
-        continue;
-      }
-      printDecode(timeCopies(team, run, read, pool, 1, options.seconds),
-                  run.bytes(), "again", threads);
-      printDecode(timeCopies(team, run, read, pool, copies, options.seconds),
-                  run.bytes(), "memory", threads);
-    }
-    llvm::outs() << "\n";
-    llvm::outs().flush();
-  }
+/// Parses the command line. Returns the exit code if the program is to end.
+std::optional<int> parseOptions(int argc, char **argv, BenchOptions &options) {
+  FlagParser parser("llmopt-kernel-bench", "[flags]",
+                    "Times the generated kernels.");
+  parser.beginGroup("Kernels");
+  parser.addText("filter", "TEXT", options.filter,
+                 "only kernels whose name contains this");
+  parser.addText("mcpu", "CPU", options.cpu, "CPU to compile for");
+  parser.beginGroup("Measurements");
+  parser.addNumber("threads", 1, 8, options.maxThreads, "most threads to use");
+  parser.addNumber("rows", 1, 512, options.rows,
+                   "activation rows of kernels that are not for one row");
+  parser.addPositive("seconds", options.seconds, "time for one figure");
+  parser.addFraction("zeros", options.zeros, "fraction of zeros for bitmasks");
+  FlagParser::Result flags = parser.parse({argv + 1, argv + argc});
+  for (const std::string &error : flags.errors)
+    llvm::errs() << "error: " << error << "\n";
+  for (const std::string &argument : flags.positional)
+    llvm::errs() << "error: unexpected argument '" << argument << "'\n";
+  if (!flags.errors.empty() || !flags.positional.empty())
+    return 2;
+  if (flags.help)
+    parser.printHelp(llvm::outs());
+  if (flags.version)
+    llvm::outs() << producerName() << "\n";
+  if (flags.help || flags.version)
+    return 0;
+  return std::nullopt;
 }
 
 } // namespace
 
 int main(int argc, char **argv) {
-  Options options = parseOptions(argc, argv);
+  BenchOptions options;
+  if (std::optional<int> code = parseOptions(argc, argv, options))
+    return *code;
   std::string error;
   std::optional<CpuTarget> target = resolveCpu(options.cpu, error);
   if (!target) {
@@ -313,7 +80,7 @@ int main(int argc, char **argv) {
   HugeBuffer pool(kPoolBytes);
   for (const LinearKernelKey &key : linearKernels(target->isa))
     if (llvm::StringRef(kernelName(key)).contains(options.filter))
-      benchKernel(*library, *yardsticks, key, pool, options);
+      benchLinear(*library, *yardsticks, key, pool, options);
   for (const AttentionKernelKey &key : attentionKernels(target->isa))
     if (key.kernel == AttentionKernel::Attention &&
         llvm::StringRef(kernelName(key)).contains(options.filter))
