@@ -11,6 +11,7 @@
 #include "passes/Import/MaskProof.h"
 #include "passes/Import/ONNXMatch.h"
 #include "passes/Import/ProjectionMatch.h"
+#include <cmath>
 
 using namespace mlir;
 
@@ -36,9 +37,14 @@ public:
   FailureOr<AttentionMatch> match();
 
 private:
-  LogicalResult matchShape();
+  /// Sets the geometry and the indices from the shapes of the result and of the
+  /// keys' axis.
+  LogicalResult matchShape(Expr keys);
   bool isProbability(Expr element);
-  LogicalResult matchScores();
+  LogicalResult matchProducts();
+  LogicalResult matchOperator();
+  LogicalResult checkOperator();
+  LogicalResult matchMask(Expr scores, Expr score);
   Value findMask(Expr scores, Expr &element);
   LogicalResult matchQuery();
   /// The part of keys or values in the cache, and the new one.
@@ -50,13 +56,16 @@ private:
     return failure();
   }
 
-  onnx::NodeOp product, scoreProduct;
+  /// The product with the values, or an Attention operator.
+  onnx::NodeOp product;
   IndexAnalysis &analysis;
   Context &context;
   std::string &reason;
   AttentionMatch result;
   /// Indices of batch, head, query, feature, key.
   Expr b = nullptr, h = nullptr, q = nullptr, d = nullptr, t = nullptr;
+  /// Elements of queries, keys and values at these indices.
+  Expr query = nullptr, key = nullptr, value = nullptr;
 };
 } // namespace
 
@@ -76,31 +85,26 @@ bool AttentionMatcher::isProbability(Expr element) {
          getNode(analysis.getBase(element), "Softmax");
 }
 
-LogicalResult AttentionMatcher::matchShape() {
+LogicalResult AttentionMatcher::matchShape(Expr keys) {
   const TensorFunction *output = analysis.lookup(product.getResult(0));
-  const TensorFunction *left = analysis.lookup(getInput(product, 0));
-  if (!output || !left || output->shape.size() != 4 ||
-      left->shape.size() != 4 || !output->elementType.isF32())
-    return refuse("no attention: its operands are not float32 tensors of rank "
-                  "4");
-  if (!isProbability(left->element))
-    return refuse("no attention: its left operand is not a softmax");
   ArrayRef<Expr> shape(output->shape);
   if (shape[1]->kind != Kind::Constant || shape[3]->kind != Kind::Constant)
     return refuse("the number of heads and their size are not constants");
   if (shape[0] != analysis.getBatch() && shape[0]->kind != Kind::Constant)
     return refuse("its first dimension is not the batch");
+  if (shape[2] != analysis.getSequence() && shape[2]->kind != Kind::Constant)
+    return refuse("its queries are not all tokens of the sequence");
   result.heads = shape[1]->value;
   result.headDim = shape[3]->value;
   b = context.variable(Batch, shape[0]);
   h = context.variable(Head, shape[1]);
   q = context.variable(Query, shape[2]);
   d = context.variable(Feature, shape[3]);
-  t = context.variable(Key, left->shape[3]);
-  if (left->shape[3] != context.add(shape[2], analysis.getPast()))
+  t = context.variable(Key, keys);
+  if (keys != context.add(shape[2], analysis.getPast()))
     return refuse(
         "its keys are not the past and the new ones: their number is " +
-        symbolic::toString(left->shape[3]));
+        symbolic::toString(keys));
   return success();
 }
 
@@ -117,27 +121,7 @@ Value AttentionMatcher::findMask(Expr scores, Expr &element) {
   return element ? analysis.getBase(element) : Value();
 }
 
-LogicalResult AttentionMatcher::matchScores() {
-  Expr probability = analysis.at(getInput(product, 0), {b, h, q, t});
-  if (!probability)
-    return refuse("its probabilities could not be followed");
-  probability = stripGuard(probability);
-  onnx::NodeOp softmax = getNode(analysis.getBase(probability), "Softmax");
-  if (probability != analysis.loadBase(softmax.getResult(0), {b, h, q, t}))
-    return refuse("its probabilities are not in the order of the softmax");
-  if (normalizeAxis(getIntAttr(softmax, "axis", -1), 4) != 3)
-    return refuse("its softmax is not over the keys");
-  Expr scores = analysis.at(getInput(softmax, 0), {b, h, q, t});
-  if (!scores || scores->activation < 0)
-    return refuse("its scores are not a masked product of queries and keys");
-  Expr score;
-  for (Expr leaf : symbolic::collectLeaves(scores))
-    if (leaf->kind == Kind::Load && leaf->activation != Node::noActivation)
-      score = leaf;
-  scoreProduct = getNode(analysis.getBase(score), "MatMul");
-  if (!scoreProduct ||
-      score != analysis.loadBase(scoreProduct.getResult(0), {b, h, q, t}))
-    return refuse("its scores are not a product of queries and keys");
+LogicalResult AttentionMatcher::matchMask(Expr scores, Expr score) {
   Expr maskElement = nullptr;
   result.mask = findMask(scores, maskElement);
   if (maskElement && (!result.mask || !isa<BlockArgument>(result.mask) ||
@@ -152,16 +136,109 @@ LogicalResult AttentionMatcher::matchScores() {
   return success();
 }
 
+LogicalResult AttentionMatcher::matchProducts() {
+  const TensorFunction *output = analysis.lookup(product.getResult(0));
+  const TensorFunction *left = analysis.lookup(getInput(product, 0));
+  if (!output || !left || output->shape.size() != 4 ||
+      left->shape.size() != 4 || !output->elementType.isF32())
+    return refuse("no attention: its operands are not float32 tensors of rank "
+                  "4");
+  if (!isProbability(left->element))
+    return refuse("no attention: its left operand is not a softmax");
+  if (failed(matchShape(left->shape[3])))
+    return failure();
+  Expr probability = analysis.at(getInput(product, 0), {b, h, q, t});
+  if (!probability)
+    return refuse("its probabilities could not be followed");
+  probability = stripGuard(probability);
+  onnx::NodeOp softmax = getNode(analysis.getBase(probability), "Softmax");
+  if (probability != analysis.loadBase(softmax.getResult(0), {b, h, q, t}))
+    return refuse("its probabilities are not in the order of the softmax");
+  // Up to version 12 the default was axis 1 and all that follow.
+  int64_t byDefault = softmax.getOpsetVersion().value_or(13) < 13 ? 1 : -1;
+  if (normalizeAxis(getIntAttr(softmax, "axis", byDefault), 4) != 3)
+    return refuse("its softmax is not over the keys");
+  Expr scores = analysis.at(getInput(softmax, 0), {b, h, q, t});
+  if (!scores || scores->activation < 0)
+    return refuse("its scores are not a masked product of queries and keys");
+  Expr score = nullptr;
+  for (Expr leaf : symbolic::collectLeaves(scores))
+    if (leaf->kind == Kind::Load && leaf->activation != Node::noActivation)
+      score = leaf;
+  onnx::NodeOp scoreProduct = getNode(analysis.getBase(score), "MatMul");
+  if (!scoreProduct ||
+      score != analysis.loadBase(scoreProduct.getResult(0), {b, h, q, t}))
+    return refuse("its scores are not a product of queries and keys");
+  query = analysis.at(getInput(scoreProduct, 0), {b, h, q, d});
+  key = analysis.at(getInput(scoreProduct, 1), {b, h, d, t});
+  value = analysis.at(getInput(product, 1), {b, h, t, d});
+  return matchMask(scores, score);
+}
+
+LogicalResult AttentionMatcher::checkOperator() {
+  if (getInput(product, 4) || getInput(product, 5))
+    return refuse("past inputs of the operator are not supported");
+  if (getFloatAttr(product, "softcap", 0) != 0)
+    return refuse("a soft cap is not supported");
+  for (unsigned index = 1; index < product.getNumResults(); ++index)
+    if (getUsedResult(product, index))
+      return refuse("only the first result of the operator is supported");
+  for (unsigned index : {0, 1, 2}) {
+    const TensorFunction *operand = analysis.lookup(getInput(product, index));
+    if (!operand || operand->shape.size() != 4 ||
+        !operand->elementType.isF32() ||
+        operand->shape[1]->kind != Kind::Constant)
+      return refuse("queries, keys and values must be float32 tensors "
+                    "[batch, heads, tokens, head size]");
+  }
+  return success();
+}
+
+/// The operator Attention, from version 23 on: its product of queries and keys
+/// is no tensor, so an element of its result stands for it.
+LogicalResult AttentionMatcher::matchOperator() {
+  if (failed(checkOperator()))
+    return failure();
+  const TensorFunction *keys = analysis.lookup(getInput(product, 1));
+  if (failed(matchShape(keys->shape[2])))
+    return failure();
+  int64_t kvHeads = keys->shape[1]->value;
+  if (kvHeads <= 0 || result.heads % kvHeads)
+    return refuse("its heads are not a multiple of those of its keys");
+  Expr head = context.floorDiv(h, context.constant(result.heads / kvHeads));
+  query = analysis.at(getInput(product, 0), {b, h, q, d});
+  key = analysis.at(getInput(product, 1), {b, head, t, d});
+  value = analysis.at(getInput(product, 2), {b, head, t, d});
+  Expr score = analysis.loadBase(product.getResult(0), {b, h, q, t});
+  float scale =
+      getFloatAttr(product, "scale", 1 / std::sqrt(float(result.headDim)));
+  Expr scores =
+      context.floatBinary(Kind::FloatMul, score, context.number(scale));
+  Expr hidden = context.number(-INFINITY);
+  if (getIntAttr(product, "is_causal", 0))
+    scores = context.select(context.lessOrEqual(t, q), scores, hidden);
+  if (Value given = getInput(product, 3)) {
+    const TensorFunction *mask = analysis.lookup(given);
+    if (!mask || mask->shape.size() > 4)
+      return refuse("its mask could not be followed through the graph");
+    Expr element = analysis.atBroadcast(*mask, ArrayRef<Expr>{b, h, q, t});
+    scores = mask->elementType.isInteger(1)
+                 ? context.select(element, scores, hidden)
+                 : context.floatBinary(Kind::FloatAdd, scores, element);
+  }
+  if (!scores)
+    return refuse("its mask could not be followed through the graph");
+  return matchMask(scores, score);
+}
+
 LogicalResult AttentionMatcher::matchQuery() {
   std::string why;
-  FailureOr<Projection> query =
-      matchProjection({analysis.at(getInput(scoreProduct, 0), {b, h, q, d}), b,
-                       q, h, d, result.heads, result.headDim},
-                      analysis, why);
-  if (failed(query))
+  FailureOr<Projection> found = matchProjection(
+      {query, b, q, h, d, result.heads, result.headDim}, analysis, why);
+  if (failed(found))
     return refuse("its queries " + why);
-  result.query = *query;
-  result.scale *= query->scale;
+  result.query = *found;
+  result.scale *= found->scale;
   return success();
 }
 
@@ -231,11 +308,10 @@ LogicalResult AttentionMatcher::matchCache(Expr element, StringRef what,
 
 FailureOr<AttentionMatch> AttentionMatcher::match() {
   result = AttentionMatch();
-  if (failed(matchShape()) || failed(matchScores()) || failed(matchQuery()))
-    return failure();
-  Expr key = analysis.at(getInput(scoreProduct, 1), {b, h, d, t});
-  Expr value = analysis.at(getInput(product, 1), {b, h, t, d});
-  if (failed(matchCache(key, "keys", result.key, result.pastKey,
+  bool isOperator = product.getOpType() == "Attention";
+  if (failed(isOperator ? matchOperator() : matchProducts()) ||
+      failed(matchQuery()) ||
+      failed(matchCache(key, "keys", result.key, result.pastKey,
                         result.presentKey)) ||
       failed(matchCache(value, "values", result.value, result.pastValue,
                         result.presentValue)))
@@ -249,10 +325,10 @@ FailureOr<AttentionMatch> AttentionMatcher::match() {
   return result;
 }
 
-FailureOr<AttentionMatch> matchAttention(onnx::NodeOp valueProduct,
+FailureOr<AttentionMatch> matchAttention(onnx::NodeOp product,
                                          IndexAnalysis &analysis,
                                          std::string &reason) {
-  return AttentionMatcher(valueProduct, analysis, reason).match();
+  return AttentionMatcher(product, analysis, reason).match();
 }
 
 } // namespace llmopt

@@ -50,11 +50,12 @@ struct AttentionMatch {
   symbolic::Expr presentKey = nullptr, presentValue = nullptr;
 };
 
-/// Recognises attention around the product of probabilities and values: proves
-/// what the score of every key is, which keys the mask lets a query see, and
-/// which elements of the projections the operands hold, however the graph
-/// arranges them. On failure `reason` says what could not be proved.
-mlir::FailureOr<AttentionMatch> matchAttention(onnx::NodeOp valueProduct,
+/// Recognises attention around the product of probabilities and values, or in
+/// an Attention operator: proves what the score of every key is, which keys the
+/// mask lets a query see, and which elements of the projections the operands
+/// hold, however the graph arranges them. On failure `reason` says what could
+/// not be proved.
+mlir::FailureOr<AttentionMatch> matchAttention(onnx::NodeOp product,
                                                IndexAnalysis &analysis,
                                                std::string &reason);
 

@@ -147,6 +147,57 @@ static bool describeGroupQueryAttention(onnx::NodeOp node,
   return true;
 }
 
+/// The operator Attention on [batch, heads, tokens, head size].
+static bool describeAttention(onnx::NodeOp node, IndexAnalysis &analysis,
+                              Results &results) {
+  const TensorFunction *query = analysis.lookup(getInput(node, 0));
+  const TensorFunction *value = analysis.lookup(getInput(node, 2));
+  if (!query || !value || query->shape.size() != 4 || value->shape.size() != 4)
+    return false;
+  TensorFunction result{query->elementType, query->shape, nullptr};
+  result.shape[3] = value->shape[3];
+  results.push_back(std::move(result));
+  return true;
+}
+
+/// The operator RotaryEmbedding on [batch, heads, tokens, head size], by
+/// halves, with factors [batch, tokens, half a head].
+static bool describeRotaryEmbedding(onnx::NodeOp node, IndexAnalysis &analysis,
+                                    Results &results) {
+  Context &context = analysis.getContext();
+  const TensorFunction *data = analysis.lookup(getInput(node, 0));
+  const TensorFunction *cosines = analysis.lookup(getInput(node, 1));
+  const TensorFunction *sines = analysis.lookup(getInput(node, 2));
+  if (!data || !cosines || !sines || data->shape.size() != 4 ||
+      cosines->shape.size() != 3 || sines->shape.size() != 3 ||
+      getInput(node, 3) || getIntAttr(node, "interleaved", 0) ||
+      getIntAttr(node, "rotary_embedding_dim", 0))
+    return false;
+  Expr half = cosines->shape[2];
+  if (context.mul(half, context.constant(2)) != data->shape[3] ||
+      sines->shape[2] != half || data->element->activation < 0)
+    return false;
+  SmallVector<Expr> indices = analysis.getIndices(data->shape);
+  Expr b = indices[0], h = indices[1], s = indices[2], d = indices[3];
+  auto rotate = [&](Expr place, Expr own, Expr other, bool isFirst) {
+    Expr cosine = analysis.atBroadcast(*cosines, {b, s, place});
+    Expr sine = analysis.atBroadcast(*sines, {b, s, place});
+    Expr turned = context.floatBinary(
+        Kind::FloatMul, analysis.at(*data, {b, h, s, other}), sine);
+    return context.floatBinary(
+        Kind::FloatAdd,
+        context.floatBinary(Kind::FloatMul, analysis.at(*data, {b, h, s, own}),
+                            cosine),
+        isFirst ? context.floatNeg(turned) : turned);
+  };
+  Expr back = context.sub(d, half);
+  results.push_back({data->elementType, data->shape,
+                     context.select(context.less(d, half),
+                                    rotate(d, d, context.add(d, half), true),
+                                    rotate(back, d, back, false))});
+  return true;
+}
+
 IndexRule findComputationRule(onnx::NodeOp node) {
   if (node.getDomain() == kMicrosoftDomain)
     return llvm::StringSwitch<IndexRule>(node.getOpType())
@@ -156,8 +207,10 @@ IndexRule findComputationRule(onnx::NodeOp node) {
   if (!node.getDomain().empty())
     return nullptr;
   return llvm::StringSwitch<IndexRule>(node.getOpType())
+      .Case("Attention", describeAttention)
       .Case("MatMul", describeMatMul)
       .Case("Gemm", describeGemm)
+      .Case("RotaryEmbedding", describeRotaryEmbedding)
       .Cases({"ReduceMean", "ReduceSum"}, describeReduction)
       .Cases({"Softmax", "RMSNormalization", "SimplifiedLayerNormalization"},
              describeLikeFirst)

@@ -72,7 +72,7 @@ def RaiseGroupQueryAttention : ImportPass<"llmopt-raise-group-query-attention"> 
 def RaiseAttention : ImportPass<"llmopt-raise-attention"> {
   let summary = "raise attention that is written out in primitive nodes";
   let description = [{
-    The root is the product of softmax probabilities and values. Every tensor that leads to it is described as a function of its indices
+    The root is the product of softmax probabilities and values, or the operator Attention of version 23. Every tensor that leads to it is described as a function of its indices
     (IndexAnalysis), and the raising holds when these functions are what attention is: the mask hides keys after the query and keys that the
     attention mask drops, and only those; keys and values are past then new ones, repeated for the heads of a group; queries and keys are
     projections, perhaps rotated by halves with factors that depend on the position only. How the graph moves the elements does not

@@ -25,12 +25,13 @@ using symbolic::Context;
 using symbolic::Expr;
 
 namespace {
-/// Raises the product of attention probabilities and values, with everything
-/// that leads to it.
+/// Raises the product of attention probabilities and values, or an Attention
+/// operator, with everything that leads to it.
 struct RaiseValueProduct : NodePattern {
-  RaiseValueProduct(func::FuncOp function, IndexAnalysis &analysis,
-                    int64_t maxPositions, Pass::Statistic &count)
-      : NodePattern(function.getContext(), "MatMul"), function(function),
+  RaiseValueProduct(StringRef opType, func::FuncOp function,
+                    IndexAnalysis &analysis, int64_t maxPositions,
+                    Pass::Statistic &count)
+      : NodePattern(function.getContext(), opType), function(function),
         analysis(analysis), maxPositions(maxPositions), count(count) {}
 
   LogicalResult matchNode(onnx::NodeOp node,
@@ -224,8 +225,9 @@ struct RaiseAttentionPass : impl::RaiseAttentionBase<RaiseAttentionPass> {
       return;
     IndexAnalysis analysis(getOperation());
     RewritePatternSet patterns(&getContext());
-    patterns.add<RaiseValueProduct>(getOperation(), analysis,
-                                    int64_t(maxPositions), raised);
+    for (StringRef opType : {"MatMul", "Attention"})
+      patterns.add<RaiseValueProduct>(opType, getOperation(), analysis,
+                                      int64_t(maxPositions), raised);
     applyNodePatterns(getOperation(), std::move(patterns));
   }
 };
