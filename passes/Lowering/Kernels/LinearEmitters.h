@@ -40,12 +40,6 @@ TileShape tileShape(bool quantized, Epilogue epilogue, Isa isa);
 /// K as stored by the integer layouts.
 mlir::Value paddedColumns(KernelBuilder &k, mlir::Value columns);
 
-/// Writes a product (or a gate and up pair) to 16 floats at y.
-void storeResult(KernelBuilder &k, Epilogue epilogue, mlir::Value result,
-                 mlir::Value y);
-void storeSiluMul(KernelBuilder &k, mlir::Value gate, mlir::Value up,
-                  mlir::Value y);
-
 //===----------------------------------------------------------------------===//
 // Products of rows with panels
 //===----------------------------------------------------------------------===//

@@ -32,14 +32,37 @@ TileShape tileShape(bool quantized, Epilogue epilogue, Isa isa) {
   return pairs ? TileShape{2, 2} : TileShape{6, 1};
 }
 
-void storeResult(KernelBuilder &k, Epilogue epilogue, Value result, Value y) {
-  if (epilogue == Epilogue::Add)
-    result = k.add(k.load(k.floats(), y), result);
-  k.store(result, y);
+/// Stores the products of rows with one panel at `outputs`, in whose rows
+/// `room` floats are left: a row may end within the last panel of a weight.
+static void storePanel(KernelBuilder &k, Epilogue epilogue,
+                       ArrayRef<Value> products, ArrayRef<Value> outputs,
+                       Value room) {
+  if (epilogue == Epilogue::Add) {
+    for (auto [product, y] : llvm::zip_equal(products, outputs))
+      k.store(k.add(k.load(k.floats(), y), product), y);
+    return;
+  }
+  Value partial = k.less(room, kLanes);
+  k.ifThen(partial, [&] {
+    for (auto [product, y] : llvm::zip_equal(products, outputs))
+      k.storeFloats(product, y, room);
+  });
+  k.ifThen(k.less(k.size(kLanes - 1), room), [&] {
+    for (auto [product, y] : llvm::zip_equal(products, outputs))
+      k.store(product, y);
+  });
 }
 
-void storeSiluMul(KernelBuilder &k, Value gate, Value up, Value y) {
-  k.store(k.mul(k.silu(gate), up), y);
+static void storeSiluMul(KernelBuilder &k, ArrayRef<Value> gates,
+                         ArrayRef<Value> ups, ArrayRef<Value> outputs) {
+  for (auto [gate, up, y] : llvm::zip_equal(gates, ups, outputs))
+    k.store(k.mul(k.silu(gate), up), y);
+}
+
+/// The pointers moved on by a number of bytes.
+static Values advance(KernelBuilder &k, ArrayRef<Value> pointers, Value bytes) {
+  return Values(llvm::map_range(
+      pointers, [&](Value pointer) { return k.at(pointer, bytes); }));
 }
 
 /// Pointers to `count` rows.
@@ -111,15 +134,15 @@ static void emitPanelLoop(KernelBuilder &k, const LinearKernelKey &key,
          [&](Value panel, ValueRange gates) {
            Values results = panelProduct(k, key, args, rows, panel);
            if (!pairs) {
-             Value column = k.mul(panel, kVectorBytes);
-             for (auto [result, y] : llvm::zip_equal(results, outputs))
-               storeResult(k, key.epilogue, result, k.at(y, column));
+             storePanel(k, key.epilogue, results,
+                        advance(k, outputs, k.mul(panel, kVectorBytes)),
+                        k.sub(args.yStride, k.mul(panel, kPanelRows)));
              return Values();
            }
            k.ifThen(k.equal(k.rem(panel, 2), 1), [&] {
-             Value column = k.mul(k.div(panel, 2), kVectorBytes);
-             for (auto [gate, up, y] : llvm::zip_equal(gates, results, outputs))
-               storeSiluMul(k, gate, up, k.at(y, column));
+             Value bytes = k.mul(k.div(panel, 2), kVectorBytes);
+             storeSiluMul(k, Values(gates), results,
+                          advance(k, outputs, bytes));
            });
            return results;
          });
@@ -146,11 +169,12 @@ struct TileArgs {
   explicit TileArgs(ValueRange arguments)
       : x(arguments[0]), xStride(arguments[1]), w(arguments[2]),
         panelBytes(arguments[3]), y(arguments[4]), yStrideBytes(arguments[5]),
-        panels(arguments[6]), columns(arguments[7]) {}
+        panels(arguments[6]), columns(arguments[7]), room(arguments[8]) {}
 
   Value x, xStride, w, panelBytes, y, yStrideBytes, panels, columns;
+  Value room; ///< floats left in a row of y
 };
-constexpr StringLiteral kTileSignature = "pipipiii";
+constexpr StringLiteral kTileSignature = "pipipiiii";
 
 /// A strip of panels in a dense layout.
 struct Strip {
@@ -175,17 +199,22 @@ static void emitTile(KernelBuilder &k, int64_t group, Epilogue epilogue,
       group == 0 ? f32Product(k, rows, panels, args.columns)
                  : denseInt8Product(k, {rows, args.columns, group}, panels,
                                     /*chains=*/1, nextStrip);
-  int64_t unit = epilogue == Epilogue::SiluMul ? 2 : 1;
-  for (int64_t p = 0; p < shape.panels; p += unit)
+  auto ofPanel = [&](int64_t p) {
+    Values products;
+    for (int64_t row = 0; row < shape.rows; ++row)
+      products.push_back(results[row * shape.panels + p]);
+    return products;
+  };
+  bool pairs = epilogue == Epilogue::SiluMul;
+  for (int64_t p = 0; p < shape.panels; p += pairs ? 2 : 1)
     k.ifThen(k.less(k.size(p), args.panels), [&] {
-      for (int64_t row = 0; row < shape.rows; ++row) {
-        Value *result = &results[row * shape.panels + p];
-        Value y = k.at(outputs[row], p / unit * kVectorBytes);
-        if (unit == 2)
-          storeSiluMul(k, result[0], result[1], y);
-        else
-          storeResult(k, epilogue, *result, y);
-      }
+      int64_t place = pairs ? p / 2 : p;
+      Values y = advance(k, outputs, k.size(place * kVectorBytes));
+      if (pairs)
+        storeSiluMul(k, ofPanel(p), ofPanel(p + 1), y);
+      else
+        storePanel(k, epilogue, ofPanel(p), y,
+                   k.sub(args.room, p * kPanelRows));
     });
 }
 
@@ -260,6 +289,7 @@ void emitStripKernel(KernelBuilder &k, ModuleOp module,
     Value count = k.min(k.sub(args.panels, first), shape.panels);
     Strip strip = prepareStrip(k, key, args, first, count);
     Value y = k.at(args.y, k.mul(first, outputPanelBytes));
+    Value room = k.sub(args.yStride, k.mul(first, kPanelRows));
     k.loop(args.rows, shape.rows, [&](Value row) {
       Value rows = k.min(k.sub(args.rows, row), shape.rows);
       k.switchOn(rows, 1, shape.rows, [&](int64_t tileRows) {
@@ -267,7 +297,7 @@ void emitStripKernel(KernelBuilder &k, ModuleOp module,
                {k.at(args.x, k.mul(row, args.xStride)), args.xStride,
                 strip.panels, strip.panelBytes,
                 k.at(y, k.mul(row, yStrideBytes)), yStrideBytes, count,
-                args.columns});
+                args.columns, room});
       });
     });
   });

@@ -225,6 +225,30 @@ TEST_P(LinearTest, MatchesReference) {
   }
 }
 
+TEST_P(LinearTest, RowsMayEndWithinTheLastPanel) {
+  if (GetParam().epilogue != Epilogue::Store)
+    GTEST_SKIP() << "other outputs are padded";
+  for (Shape shape : kShapes) {
+    Weight weight(GetParam(), shape, /*unitScales=*/false);
+    for (int64_t rows : rowCounts(GetParam().rows)) {
+      Activations x(GetParam(), rows, shape.columns, /*unitScales=*/false);
+      Buffer padded = run(weight, x, 1);
+      Buffer scratch(scratchBytes(GetParam(), x.columns));
+      Buffer y(rows * shape.rows * 4);
+      // Panels in descending order: a later one must not touch the next row.
+      for (int64_t thread = 2; thread >= 0; --thread)
+        function(x.bytes.data(), x.stride, weight.packed.data(), y.data(),
+                 shape.rows, rows, panelCount(shape.rows), x.columns, thread, 3,
+                 scratch.data());
+      for (int64_t row = 0; row < rows; ++row)
+        EXPECT_EQ(std::memcmp(y.data() + row * shape.rows,
+                              padded.data() + row * outputColumns(shape),
+                              shape.rows * 4),
+                  0);
+    }
+  }
+}
+
 TEST_P(LinearTest, IntegerPartIsExact) {
   const LinearKernelKey &key = GetParam();
   if (key.group == 0 || key.epilogue != Epilogue::Store)
