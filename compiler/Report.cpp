@@ -24,7 +24,7 @@ namespace json = llvm::json;
 
 /// From this ratio on, magnitude pruning alone multiplies the perplexity of
 /// language models (docs/Compression.md).
-static constexpr double kRuinousRatio = 0.5;
+static constexpr double kRuinousRatio = 0.4;
 
 Report::Report(const CompileOptions &options, ArrayRef<CpuTarget> targets)
     : recipeText(recipe(options)) {
@@ -85,7 +85,7 @@ LogicalResult Report::addLayers(ModuleOp module) {
     std::optional<APFloat> error = weight.getError();
     std::optional<StringRef> reason = weight.getReason();
     layers.push_back(json::Object{
-        {"name", weight.getName()},
+        {"name", weight.getName().str()},
         {"shape", json::Array{type.getRows(), type.getColumns()}},
         {"format", formatName(layout)},
         {"kernel", kernelsOf(weight, layout)},
@@ -94,7 +94,7 @@ LogicalResult Report::addLayers(ModuleOp module) {
         {"bits_per_weight", own.bitsPerWeight()},
         {"bytes", own.bytes},
         {"error", error ? json::Value(error->convertToDouble()) : nullptr},
-        {"reason", reason ? json::Value(*reason) : nullptr}});
+        {"reason", reason ? json::Value(reason->str()) : nullptr}});
     sums.weights += own.weights;
     sums.zeros += own.zeros;
     sums.bytes += own.bytes;

@@ -63,11 +63,11 @@ def EncodeWeightsPass : Pass<"llmopt-encode-weights", "::mlir::ModuleOp"> {
     selection fuses these products; embedding tables are dense, as their rows are read one at a time. `reason` says why.
 
     ```mlir
-    %w = llmopt.weight "w"(#llmopt.blob<"model.onnx", 0, 16, transposed>) : tensor<2x2xf32>
+    %w = llmopt.weight "w"(#llmopt.random<3>) : tensor<2x2xf32>
     ```
     ==>
     ```mlir
-    %w = llmopt.encoded_weight "w" codes(#llmopt.blob<"model.onnx", 0, 16, transposed>) {reason = "float weight", zeros = 0 : i64}
+    %w = llmopt.encoded_weight "w" codes(#llmopt.random<3>) {error = 0.0 : f64, reason = "float weight", zeros = 0 : i64}
            : !llmopt.packed<2x2, #llmopt.format<f32, dense>>
     ```
   }];

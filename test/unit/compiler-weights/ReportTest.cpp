@@ -151,7 +151,9 @@ TEST_F(ReportTest, WarnsOfMuchMagnitudePruning) {
   options.sparsity = 0.625;
   EXPECT_TRUE(
       StringRef(Report(options, targets).notes()[0]).contains("62.5 %"));
-  options.sparsity = 0.3;
+  options.sparsity = 0.4;
+  EXPECT_EQ(Report(options, targets).notes().size(), 1u);
+  options.sparsity = 0.39;
   EXPECT_TRUE(Report(options, targets).notes().empty());
 }
 
