@@ -145,4 +145,11 @@ TEST_F(LinkTest, MissingFolder) {
   EXPECT_EQ(filesInFolder(), 0);
 }
 
+TEST_F(LinkTest, OutputIsAFolder) {
+  ASSERT_FALSE(llvm::sys::fs::create_directory(path("taken")));
+  EXPECT_FALSE(linkSharedLibrary({compileText(kTriple)}, path("taken"), error));
+  EXPECT_NE(error.find("cannot write"), std::string::npos) << error;
+  EXPECT_EQ(filesInFolder(), 1);
+}
+
 } // namespace
