@@ -12,6 +12,8 @@
 #include "compiler/ModelSource.h"
 #include "compiler/OutputFile.h"
 #include "compiler/Pipelines.h"
+#include "compiler/Report.h"
+#include "compiler/Summary.h"
 #include "compiler/Variant.h"
 #include "dialects/LLMOpt/LLMOptOps.h"
 #include "dialects/LLMOpt/WeightStore.h"
@@ -45,7 +47,7 @@ private:
   ExitCode writeCode();
   ExitCode writeLibrary();
 
-  ExitCode report(llvm::Error error, ExitCode code = ExitCode::Resources);
+  ExitCode fail(llvm::Error error, ExitCode code = ExitCode::Resources);
   /// The code of a failure whose errors are printed already.
   ExitCode failed();
   WeightStore &store() {
@@ -63,7 +65,24 @@ private:
   std::unique_ptr<OutputFile> output, reportFile;
   OwningOpRef<ModuleOp> module;
   std::vector<CompiledVariant> variants;
+  Report report;
+  /// SHA-256 of the model file, computed beside the other work.
+  std::shared_future<std::string> modelHash;
 };
+
+/// Number of stages after those of stagesOf.
+unsigned codeStages(Emit emit) {
+  switch (emit) {
+  case Emit::Library:
+    return 3; // code, pack, link
+  case Emit::LLVM:
+  case Emit::Assembly:
+  case Emit::Object:
+    return 1;
+  default:
+    return 0;
+  }
+}
 
 DialectRegistry makeRegistry() {
   DialectRegistry registry;
@@ -78,13 +97,14 @@ Compilation::Compilation(const CompileOptions &options,
                          Progress &progress)
     : options(options), targets(targets), guard(guard), progress(progress),
       pool(llvm::hardware_concurrency(options.jobs)),
-      context(makeRegistry(), MLIRContext::Threading::DISABLED) {
+      context(makeRegistry(), MLIRContext::Threading::DISABLED),
+      report(options, targets) {
   if (pool.getMaxConcurrency() > 1)
     context.setThreadPool(pool);
   context.printOpOnDiagnostic(false);
 }
 
-ExitCode Compilation::report(llvm::Error error, ExitCode code) {
+ExitCode Compilation::fail(llvm::Error error, ExitCode code) {
   progress.message("error", oneLine(llvm::toString(std::move(error))));
   return code;
 }
@@ -116,6 +136,7 @@ ExitCode Compilation::run() {
                   &Compilation::writeLibrary});
     break;
   }
+  progress.expect(1 + stagesOf(options).size() + codeStages(options.emit));
   for (Step step : steps)
     if (ExitCode code = (this->*step)(); code != ExitCode::Done)
       return code;
@@ -132,22 +153,22 @@ ExitCode Compilation::openFiles() {
   llvm::Expected<std::unique_ptr<OutputFile>> file =
       OutputFile::create(options.outputPath(), guard);
   if (!file)
-    return report(file.takeError());
+    return fail(file.takeError());
   output = std::move(*file);
   if (options.emit == Emit::Library && output->isStream())
-    return report(llvm::createStringError("cannot write '" +
-                                          options.outputPath() +
-                                          "': a library needs a regular file"));
+    return fail(llvm::createStringError("cannot write '" +
+                                        options.outputPath() +
+                                        "': a library needs a regular file"));
   if (!options.report.empty()) {
     file = OutputFile::create(options.report, guard);
     if (!file)
-      return report(file.takeError());
+      return fail(file.takeError());
     reportFile = std::move(*file);
   }
   llvm::Expected<std::unique_ptr<ModelSource>> model =
       ModelSource::open(options.model);
   if (!model)
-    return report(model.takeError());
+    return fail(model.takeError());
   source = std::move(*model);
   diagnostics =
       std::make_unique<DiagnosticPrinter>(context, source->display(), progress);
@@ -164,6 +185,15 @@ ExitCode Compilation::read() {
     return kind == onnx::ImportErrorKind::Unreadable ? ExitCode::Resources
                                                      : ExitCode::BadModel;
   module = std::move(*model);
+  if (options.emit == Emit::Library)
+    modelHash = pool.async([path = source->path()]() -> std::string {
+      llvm::Expected<std::string> hash = sha256OfFile(path);
+      if (hash)
+        return *hash;
+      // The file was readable a moment ago; the report then says nothing.
+      llvm::consumeError(hash.takeError());
+      return "";
+    });
   progress.end();
   return ExitCode::Done;
 }
@@ -175,6 +205,8 @@ ExitCode Compilation::transform() {
     buildStage(manager, stage, options);
     if (mlir::failed(manager.run(*module)))
       return failed();
+    if (stage == Stage::Encode && mlir::failed(report.addLayers(*module)))
+      return failed();
     progress.end();
   }
   return ExitCode::Done;
@@ -183,16 +215,16 @@ ExitCode Compilation::transform() {
 ExitCode Compilation::checkSessions() {
   auto decoder = (*module)->getAttrOfType<DecoderAttr>(kDecoderAttrName);
   if (!decoder)
-    return report(llvm::createStringError(source->display() +
-                                          ": the model is no decoder"),
-                  ExitCode::BadModel);
+    return fail(llvm::createStringError(source->display() +
+                                        ": the model is no decoder"),
+                ExitCode::BadModel);
   if (options.maxSequence <= decoder.getMaxPositions())
     return ExitCode::Done;
-  return report(llvm::createStringError(
-                    "'-max-seq' is at most the positions of the model, " +
-                    llvm::Twine(decoder.getMaxPositions()) + ", not " +
-                    llvm::Twine(options.maxSequence)),
-                ExitCode::Usage);
+  return fail(llvm::createStringError(
+                  "'-max-seq' is at most the positions of the model, " +
+                  llvm::Twine(decoder.getMaxPositions()) + ", not " +
+                  llvm::Twine(options.maxSequence)),
+              ExitCode::Usage);
 }
 
 ExitCode Compilation::generateCode() {
@@ -219,24 +251,41 @@ ExitCode Compilation::writeModule() {
   module->print(os, flags);
   os << "\n";
   if (llvm::Error error = output->write(text))
-    return report(std::move(error));
+    return fail(std::move(error));
   return ExitCode::Done;
 }
 
 ExitCode Compilation::writeCode() {
   if (llvm::Error error = output->write(
           StringRef(variants[0].code.data(), variants[0].code.size())))
-    return report(std::move(error));
+    return fail(std::move(error));
   return ExitCode::Done;
 }
 
 ExitCode Compilation::writeLibrary() {
+  report.setModel(source->name(), modelHash.get());
+  for (const std::string &note : report.notes())
+    progress.message("warning", note);
   DescriptorContents contents = describeModel(*module, options, source->name());
+  contents.report = report.reproducibleText();
   LibraryBuilder builder(*module, variants, contents, *output, progress);
   if (ExitCode code = builder.build(); code != ExitCode::Done)
     return code;
+
+  // Neither file appears when the other cannot be written.
+  report.setTimes(progress.times());
+  report.setPeakBytes(peakResidentBytes());
+  if (reportFile)
+    if (llvm::Error error = reportFile->fill(report.text()))
+      return fail(std::move(error));
   if (llvm::Error error = output->commit())
-    return report(std::move(error));
+    return fail(std::move(error));
+  if (reportFile)
+    if (llvm::Error error = reportFile->commit())
+      return fail(std::move(error));
+  printSummary({options.outputPath(), report.totals(), builder.fileBytes(),
+                progress.total(), peakResidentBytes()},
+               progress);
   return ExitCode::Done;
 }
 

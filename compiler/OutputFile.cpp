@@ -68,13 +68,7 @@ std::string OutputFile::scratchPath(llvm::StringRef name) const {
   return result.str().str();
 }
 
-llvm::Error OutputFile::commit() {
-  if (std::error_code code = fs::rename(temporaryPath(), path))
-    return cannotWrite(path, code.message());
-  return llvm::Error::success();
-}
-
-llvm::Error OutputFile::write(llvm::StringRef contents) {
+llvm::Error OutputFile::fill(llvm::StringRef contents) {
   std::error_code code;
   std::string target = isStream() ? path : temporaryPath();
   llvm::raw_fd_ostream os(target, code);
@@ -86,5 +80,19 @@ llvm::Error OutputFile::write(llvm::StringRef contents) {
   }
   if (code)
     return cannotWrite(path == "-" ? "standard output" : path, code.message());
-  return isStream() ? llvm::Error::success() : commit();
+  return llvm::Error::success();
+}
+
+llvm::Error OutputFile::commit() {
+  if (isStream())
+    return llvm::Error::success();
+  if (std::error_code code = fs::rename(temporaryPath(), path))
+    return cannotWrite(path, code.message());
+  return llvm::Error::success();
+}
+
+llvm::Error OutputFile::write(llvm::StringRef contents) {
+  if (llvm::Error error = fill(contents))
+    return error;
+  return commit();
 }

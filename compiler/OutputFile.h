@@ -39,9 +39,11 @@ public:
   /// Another path in the temporary directory.
   std::string scratchPath(llvm::StringRef name) const;
 
-  /// Gives the temporary file its name. Replaces an older file.
+  /// Writes the contents of the temporary file, or of the stream.
+  llvm::Error fill(llvm::StringRef contents);
+  /// Gives the temporary file its name; replaces an older file.
   llvm::Error commit();
-  /// Writes `contents` and commits.
+  /// Both of them.
   llvm::Error write(llvm::StringRef contents);
 
 private:

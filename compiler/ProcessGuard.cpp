@@ -17,11 +17,14 @@
 #include <cstring>
 #include <ftw.h>
 #include <new>
+#include <sys/mman.h>
 #include <unistd.h>
 
 using namespace llmopt;
 
 namespace {
+
+constexpr char kOutOfMemory[] = "error: out of memory\n";
 
 /// Messages to the watching thread. They are signals because the functions that
 /// send them are called by the C++ and LLVM libraries without a context.
@@ -32,7 +35,7 @@ int quitSignal() { return SIGRTMIN + 2; }
 sigset_t watchedSignals() {
   sigset_t set;
   sigemptyset(&set);
-  for (int signal : {SIGINT, SIGTERM, SIGHUP, outOfMemorySignal(),
+  for (int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, outOfMemorySignal(),
                      internalErrorSignal(), quitSignal()})
     sigaddset(&set, signal);
   return set;
@@ -46,19 +49,36 @@ void say(const char *message) {
 
 /// Hands the process over to the watching thread.
 [[noreturn]] void endBy(int signal) {
+  // LLVM's handlers unblock all signals before they call ours.
+  sigset_t signals = watchedSignals();
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   kill(getpid(), signal);
   for (;;)
     pause();
 }
 
 void onOutOfMemory() {
-  say("error: out of memory\n");
+  say(kOutOfMemory);
   endBy(outOfMemorySignal());
+}
+
+/// True if there is not even memory for the stack of a thread: then a crash, or
+/// a thread that cannot be made, is no error of the compiler.
+bool isMemoryExhausted() {
+  constexpr size_t kStackBytes = 8 << 20;
+  void *probe = mmap(nullptr, kStackBytes, PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (probe == MAP_FAILED)
+    return true;
+  munmap(probe, kStackBytes);
+  return false;
 }
 
 void onBadAlloc(void *, const char *, bool) { onOutOfMemory(); }
 
 void onFatalError(void *, const char *reason, bool) {
+  if (isMemoryExhausted())
+    onOutOfMemory();
   say("error: internal error: ");
   say(reason);
   say("\n");
@@ -66,6 +86,8 @@ void onFatalError(void *, const char *reason, bool) {
 }
 
 void onCrash(void *) {
+  if (isMemoryExhausted())
+    onOutOfMemory();
   say("error: internal error: the compiler crashed; please report it with the "
       "model and "
       "the flags\n");
@@ -83,15 +105,18 @@ void llmopt::removeTree(const char *directory) {
 ProcessGuard::ProcessGuard() : reserve(new char[1 << 20]) {
   sigset_t signals = watchedSignals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  // A closed pipe or a limit on file sizes is an error of the write.
-  signal(SIGPIPE, SIG_IGN);
-  signal(SIGXFSZ, SIG_IGN);
   std::set_new_handler(onOutOfMemory);
   llvm::install_bad_alloc_error_handler(onBadAlloc);
   llvm::install_fatal_error_handler(onFatalError);
   llvm::sys::AddSignalHandler(onCrash, nullptr);
-  if (pthread_create(&watcher, nullptr, watch, this) != 0)
-    onOutOfMemory();
+  // A closed pipe or a limit on file sizes is an error of the write; LLVM's
+  // handlers, which are set by now, would end the process.
+  signal(SIGPIPE, SIG_IGN);
+  signal(SIGXFSZ, SIG_IGN);
+  if (pthread_create(&watcher, nullptr, watch, this) != 0) {
+    say(kOutOfMemory);
+    _exit(static_cast<int>(ExitCode::Resources));
+  }
 }
 
 ProcessGuard::~ProcessGuard() {

@@ -39,8 +39,10 @@ Report::Report(const CompileOptions &options, ArrayRef<CpuTarget> targets)
 }
 
 void Report::setModel(StringRef name, StringRef sha256) {
-  model["name"] = name;
-  model["sha256"] = sha256.empty() ? json::Value(nullptr) : sha256;
+  // A json::Value of a StringRef does not own its text.
+  model["name"] = name.str();
+  model["sha256"] =
+      sha256.empty() ? json::Value(nullptr) : json::Value(sha256.str());
 }
 
 void Report::setTimes(ArrayRef<std::pair<std::string, double>> stages) {

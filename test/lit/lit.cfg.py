@@ -24,3 +24,27 @@ for name in ("LLMOPT_CORPORA", "LLMOPT_CACHE", "XDG_CACHE_HOME", "HOME"):
         config.environment[name] = os.environ[name]
 config.substitutions.append(("%llmopt_source_dir", config.llmopt_source_dir))
 config.substitutions.append(("%python", sys.executable))
+
+# %make_decoder DIRECTORY writes a small model there: model.onnx and model.onnx.data.
+config.substitutions.append(
+    (
+        "%make_decoder",
+        f"{sys.executable} {config.test_source_root}/driver/Inputs/make_decoder.py",
+    )
+)
+config.substitutions.append(
+    (
+        "%protoc_encode",
+        f"{config.protoc} --encode=onnx.ModelProto -I{config.onnx_proto_dir} "
+        f"{config.onnx_proto_dir}/onnx-ml.proto",
+    )
+)
+
+# Models that scripts/get-model has made already.
+cache = os.environ.get("LLMOPT_CACHE") or os.path.join(
+    os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "llmopt"
+)
+config.tiny_models = os.path.join(cache, "models", "tiny")
+config.substitutions.append(("%tiny_models", config.tiny_models))
+if os.path.isdir(os.path.join(config.tiny_models, "genai")):
+    config.available_features.add("tiny-models")

@@ -26,8 +26,16 @@ int64_t Tensor::elements() const {
   return count;
 }
 
+/// A file that is no tensor, or none that is supported.
 static llvm::Error dataError(llvm::StringRef path, const llvm::Twine &reason) {
-  return llvm::createStringError(path + ": " + reason);
+  return llvm::createStringError(
+      std::make_error_code(std::errc::invalid_argument), path + ": " + reason);
+}
+
+/// A file that is missing or cannot be read.
+static llvm::Error fileError(llvm::StringRef path, const llvm::Twine &reason) {
+  return llvm::createStringError(std::make_error_code(std::errc::io_error),
+                                 path + ": " + reason);
 }
 
 /// Copies a repeated field, or raw data, of elements of type T.
@@ -75,7 +83,7 @@ llvm::Expected<Tensor> llmopt::check::readTensor(llvm::StringRef path) {
       llvm::MemoryBuffer::getFile(path, /*IsText=*/false,
                                   /*RequiresNullTerminator=*/false);
   if (!buffer)
-    return dataError(path, "cannot read it: " + buffer.getError().message());
+    return fileError(path, "cannot read it: " + buffer.getError().message());
   onnx::TensorProto proto;
   if (!proto.ParseFromArray((*buffer)->getBufferStart(),
                             (*buffer)->getBufferSize()))
@@ -127,9 +135,9 @@ llmopt::check::readDataSets(llvm::StringRef directory) {
       found.emplace_back(number, it->path());
   }
   if (code)
-    return dataError(directory, code.message());
+    return fileError(directory, code.message());
   if (found.empty())
-    return dataError(directory, "has no test_data_set_N directory");
+    return fileError(directory, "has no test_data_set_N directory");
   llvm::sort(found);
   std::vector<DataSet> sets;
   for (const auto &[number, path] : found) {
@@ -140,7 +148,7 @@ llmopt::check::readDataSets(llvm::StringRef directory) {
     if (llvm::Error error = readAll(path, "output", set.outputs))
       return error;
     if (set.inputs.empty() || set.outputs.empty())
-      return dataError(path, "has no input_0.pb or no output_0.pb");
+      return fileError(path, "has no input_0.pb or no output_0.pb");
     sets.push_back(std::move(set));
   }
   return sets;

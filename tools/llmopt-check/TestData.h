@@ -40,8 +40,10 @@ struct DataSet {
 /// dimensions.
 llvm::Expected<Tensor> readTensor(llvm::StringRef path);
 
-/// Reads all data sets of a model's directory, by ascending number. None at all
-/// is an error.
+/// Reads all data sets of a model's directory, by ascending number. Errors have
+/// the code std::errc::io_error where a file is missing or cannot be read (or
+/// there is no data set), and std::errc::invalid_argument where one is
+/// malformed.
 llvm::Expected<std::vector<DataSet>> readDataSets(llvm::StringRef directory);
 
 } // namespace llmopt::check

@@ -25,6 +25,16 @@ static ExitCode printErrors(llvm::ArrayRef<std::string> errors, ExitCode code) {
   return code;
 }
 
+static ExitCode printDataError(llvm::Error error) {
+  ExitCode code = ExitCode::BadModel;
+  llvm::handleAllErrors(std::move(error), [&](const llvm::StringError &reason) {
+    if (reason.convertToErrorCode() == std::errc::io_error)
+      code = ExitCode::Resources;
+    printErrors({reason.getMessage()}, code);
+  });
+  return code;
+}
+
 /// Runs all data sets with one variant of the library. Returns false if one
 /// disagrees.
 static bool checkVariant(const char *library, const llmopt_variant &variant,
@@ -94,7 +104,7 @@ static ExitCode checkModel(llvm::StringRef directory, CompileOptions &options,
   options.model = model.str().str();
   llvm::Expected<std::vector<DataSet>> sets = readDataSets(directory);
   if (!sets)
-    return printErrors({llvm::toString(sets.takeError())}, ExitCode::Resources);
+    return printDataError(sets.takeError());
 
   if (std::error_code code =
           llvm::sys::fs::createUniqueDirectory("llmopt-check", scratch))
