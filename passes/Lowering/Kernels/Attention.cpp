@@ -7,15 +7,13 @@
 //===----------------------------------------------------------------------===//
 //
 // The rows of a task are the queries of one kv head: (token, head within its
-// group), up to kTileRows of them. Page by page: scores of the 64 keys as a
-// register tile, online softmax row by row, then the values as a second
+// group), up to kAttentionTileRows of them. Page by page: scores of the 64 keys
+// as a register tile, online softmax row by row, then the values as a second
 // register tile. The state of a task lives in scratch.
 //
 //===----------------------------------------------------------------------===//
 
 #include "passes/Lowering/Kernels/AttentionEmitters.h"
-#include "target/CallLayout.h"
-#include "llvm/Support/MathExtras.h"
 #include <limits>
 
 using namespace mlir;
@@ -24,55 +22,31 @@ namespace llmopt {
 
 namespace {
 
-constexpr int64_t kTileRows = 6;
-constexpr int64_t kPageBytes = kPageTokens * 4;
-constexpr int64_t kPageVectors = kPageTokens / kLanes;
-
-/// Byte offsets of a task's state in scratch.
-struct ScratchLayout {
-  explicit ScratchLayout(int64_t headDim)
-      : rowBytes(llvm::alignTo(headDim, kLanes) * 4),
-        scores(kTileRows * rowBytes), outputs(scores + kTileRows * kPageBytes),
-        maxima(outputs + kTileRows * rowBytes), sums(maxima + kVectorBytes),
-        factors(sums + kVectorBytes), limits(factors + kVectorBytes),
-        bytes(limits + kVectorBytes) {}
-
-  int64_t rowBytes;              ///< of a query (at offset 0) and of an output
-  int64_t scores;                ///< f32 [6][64]
-  int64_t outputs;               ///< f32 [6][head_dim padded]
-  int64_t maxima, sums, factors; ///< f32 [6]
-  int64_t limits;                ///< i64 [6]: keys that the row may see
-  int64_t bytes;
-};
-
 /// What a task works on.
 struct Task {
   SegmentValues segment;
   Value kvHead;
   Value firstRow; ///< among rows * group of the segment
-  Value rows;     ///< 1..kTileRows
+  Value rows;     ///< 1..kAttentionTileRows
   Value keys;     ///< that its last row may see
 };
 
 class AttentionEmitter {
 public:
-  AttentionEmitter(KernelBuilder &k, const AttentionKernelKey &key,
-                   ValueRange args)
-      : k(k), key(key), layout(key.headDim), call(args[0]), qkv(args[1]),
-        strideBytes(k.mul(args[2], 4)), y(args[3]),
+  AttentionEmitter(KernelBuilder &k, ModuleOp module,
+                   const AttentionKernelKey &key, ValueRange args)
+      : k(k), module(module), key(key), layout(key.headDim), call(args[0]),
+        qkv(args[1]), strideBytes(k.mul(args[2], 4)), y(args[3]),
         yStrideBytes(k.mul(args[4], 4)), layer(args[5]), thread(args[6]),
-        threads(args[7]), scratch(args[8]), group(key.heads / key.kvHeads),
-        tileVectors(k.hasAvx512() ? kPageVectors : 1) {}
+        threads(args[7]), scratch(args[8]), group(key.heads / key.kvHeads) {}
 
   void emit();
 
 private:
   void emitTask(const Task &task);
   void emitStart(const Task &task);
-  void emitScores(int64_t rows, Value keys);
   void emitKeyMask(const Task &task, Value firstKey, Value count);
   void emitSoftmax(const Task &task, Value firstKey);
-  void emitOutputs(int64_t rows, Value values, Value count);
   void emitEnd(const Task &task);
 
   /// Bytes from the start of a row of queries or outputs to the head of a
@@ -84,17 +58,20 @@ private:
   Value slot(int64_t offset, Value index, int64_t bytes) {
     return k.at(k.at(scratch, offset), k.mul(index, bytes));
   }
+  func::FuncOp tile(AttentionTile which, int64_t rows) {
+    return getOrCreateAttentionTile(module, which, key.headDim, rows, key.isa);
+  }
   Value minusInfinity() {
     return k.constantF32(-std::numeric_limits<float>::infinity());
   }
 
   KernelBuilder &k;
+  ModuleOp module;
   const AttentionKernelKey &key;
-  ScratchLayout layout;
+  AttentionScratch layout;
   Value call, qkv, strideBytes, y, yStrideBytes, layer, thread, threads,
       scratch;
   int64_t group;
-  int64_t tileVectors; ///< vectors per row of a register tile
 };
 
 AttentionEmitter::RowPlace AttentionEmitter::placeOf(const Task &task,
@@ -125,35 +102,6 @@ void AttentionEmitter::emitStart(const Task &task) {
     k.store(zero, slot(layout.sums, index, 4));
     k.store(k.add(k.add(task.segment.past, place.query), 1),
             slot(layout.limits, index, 8));
-  });
-}
-
-/// scores[row][64] = query . key for the 64 keys of a page.
-void AttentionEmitter::emitScores(int64_t rows, Value keys) {
-  k.loop(k.size(kPageVectors), tileVectors, [&](Value vector) {
-    Value column = k.mul(vector, kVectorBytes);
-    Values sums(rows * tileVectors, k.splat(0.0f));
-    sums = k.loop(k.size(key.headDim), 1, sums, [&](Value d, ValueRange in) {
-      Values next(in), components;
-      Value source = k.at(k.at(keys, column), k.mul(d, kPageBytes));
-      for (int64_t v = 0; v < tileVectors; ++v)
-        components.push_back(k.load(k.floats(), source, v * kVectorBytes));
-      Value query = k.at(scratch, k.mul(d, 4));
-      for (int64_t row = 0; row < rows; ++row) {
-        Value q =
-            k.loadBroadcast(k.f32Type(), k.at(query, row * layout.rowBytes));
-        for (int64_t v = 0; v < tileVectors; ++v) {
-          Value &sum = next[row * tileVectors + v];
-          sum = k.fma(components[v], q, sum);
-        }
-      }
-      return next;
-    });
-    Value scores = k.at(k.at(scratch, layout.scores), column);
-    for (int64_t row = 0; row < rows; ++row)
-      for (int64_t v = 0; v < tileVectors; ++v)
-        k.store(sums[row * tileVectors + v], scores,
-                row * kPageBytes + v * kVectorBytes);
   });
 }
 
@@ -218,51 +166,6 @@ void AttentionEmitter::emitSoftmax(const Task &task, Value firstKey) {
   });
 }
 
-/// outputs = outputs * factor + weights . values, for `count` values of a page.
-void AttentionEmitter::emitOutputs(int64_t rows, Value values, Value count) {
-  auto emitPiece = [&](Value offset, int64_t lanes) {
-    int64_t vectors = llvm::divideCeil(lanes, kLanes);
-    Value bytes = k.mul(offset, 4);
-    Value outputs = k.at(k.at(scratch, layout.outputs), bytes);
-    Values sums;
-    for (int64_t row = 0; row < rows; ++row) {
-      Value factor =
-          k.loadBroadcast(k.f32Type(), k.at(scratch, layout.factors + row * 4));
-      for (int64_t v = 0; v < vectors; ++v)
-        sums.push_back(k.mul(k.load(k.floats(), outputs,
-                                    row * layout.rowBytes + v * kVectorBytes),
-                             factor));
-    }
-    sums = k.loop(count, 1, sums, [&](Value index, ValueRange in) {
-      Values next(in), components;
-      Value source = k.at(k.at(values, k.mul(index, key.headDim * 4)), bytes);
-      for (int64_t v = 0; v < vectors; ++v) {
-        Value place = k.at(source, v * kVectorBytes);
-        int64_t rest = lanes - v * kLanes;
-        // Past a value that fills half a vector may lie the end of the page.
-        components.push_back(rest >= kLanes
-                                 ? k.load(k.floats(), place)
-                                 : k.loadFloats(place, k.size(rest)));
-      }
-      Value weights = k.at(k.at(scratch, layout.scores), k.mul(index, 4));
-      for (int64_t row = 0; row < rows; ++row) {
-        Value weight =
-            k.loadBroadcast(k.f32Type(), k.at(weights, row * kPageBytes));
-        for (int64_t v = 0; v < vectors; ++v) {
-          Value &sum = next[row * vectors + v];
-          sum = k.fma(components[v], weight, sum);
-        }
-      }
-      return next;
-    });
-    for (int64_t row = 0; row < rows; ++row)
-      for (int64_t v = 0; v < vectors; ++v)
-        k.store(sums[row * vectors + v], outputs,
-                row * layout.rowBytes + v * kVectorBytes);
-  };
-  forEachPiece(k, key.headDim, tileVectors * kLanes, emitPiece);
-}
-
 /// Divides by the sums and writes the rows; a row that saw no key yields zeros.
 void AttentionEmitter::emitEnd(const Task &task) {
   Value zero = k.constantF32(0.0f);
@@ -289,12 +192,14 @@ void AttentionEmitter::emitTask(const Task &task) {
     Value values = k.at(keys, key.headDim * kPageBytes);
     Value firstKey = k.mul(page, kPageTokens);
     Value count = k.min(k.sub(task.keys, firstKey), kPageTokens);
-    k.switchOn(task.rows, 1, kTileRows,
-               [&](int64_t rows) { emitScores(rows, keys); });
+    k.switchOn(task.rows, 1, kAttentionTileRows, [&](int64_t rows) {
+      k.call(tile(AttentionTile::Scores, rows), {scratch, keys});
+    });
     emitKeyMask(task, firstKey, count);
     emitSoftmax(task, firstKey);
-    k.switchOn(task.rows, 1, kTileRows,
-               [&](int64_t rows) { emitOutputs(rows, values, count); });
+    k.switchOn(task.rows, 1, kAttentionTileRows, [&](int64_t rows) {
+      k.call(tile(AttentionTile::Values, rows), {scratch, values, count});
+    });
   });
   emitEnd(task);
 }
@@ -305,7 +210,7 @@ void AttentionEmitter::emit() {
   k.loop(segments, 1, k.size(0), [&](Value index, ValueRange in) {
     SegmentValues segment = loadSegment(k, call, index);
     Value rows = k.mul(segment.rows, group);
-    Value tiles = k.divideCeil(rows, kTileRows);
+    Value tiles = k.divideCeil(rows, kAttentionTileRows);
     Value tasks = k.mul(tiles, key.kvHeads);
     Value turn = k.rem(in[0], threads);
     Value first = k.rem(k.sub(k.add(thread, threads), turn), threads);
@@ -324,15 +229,15 @@ void AttentionEmitter::emit() {
 
 } // namespace
 
-void emitAttention(KernelBuilder &k, const AttentionKernelKey &key,
-                   ValueRange args) {
-  AttentionEmitter(k, key, args).emit();
+void emitAttention(KernelBuilder &k, ModuleOp module,
+                   const AttentionKernelKey &key, ValueRange args) {
+  AttentionEmitter(k, module, key, args).emit();
 }
 
 int64_t scratchBytes(const AttentionKernelKey &key) {
   if (key.kernel == AttentionKernel::RopeAppend)
     return 0;
-  return ScratchLayout(key.headDim).bytes;
+  return AttentionScratch(key.headDim).bytes;
 }
 
 } // namespace llmopt

@@ -11,8 +11,48 @@
 
 #include "passes/Lowering/Kernels/KernelBuilder.h"
 #include "passes/Lowering/Kernels/Kernels.h"
+#include "target/CallLayout.h"
+#include "llvm/Support/MathExtras.h"
 
 namespace llmopt {
+
+/// Query rows of a task.
+inline constexpr int64_t kAttentionTileRows = 6;
+/// Scores of one row for the keys of a page: bytes and vectors.
+inline constexpr int64_t kPageBytes = kPageTokens * 4;
+inline constexpr int64_t kPageVectors = kPageTokens / kLanes;
+
+/// Byte offsets of a task's state in scratch.
+struct AttentionScratch {
+  explicit AttentionScratch(int64_t headDim)
+      : rowBytes(llvm::alignTo(headDim, kLanes) * 4),
+        scores(kAttentionTileRows * rowBytes),
+        outputs(scores + kAttentionTileRows * kPageBytes),
+        maxima(outputs + kAttentionTileRows * rowBytes),
+        sums(maxima + kVectorBytes), factors(sums + kVectorBytes),
+        limits(factors + kVectorBytes), bytes(limits + kVectorBytes) {}
+
+  int64_t rowBytes;              ///< of a query (at offset 0) and of an output
+  int64_t scores;                ///< f32 [6][64]
+  int64_t outputs;               ///< f32 [6][head_dim padded]
+  int64_t maxima, sums, factors; ///< f32 [6]
+  int64_t limits;                ///< i64 [6]: keys that the row may see
+  int64_t bytes;
+};
+
+/// The two products of attention for one page.
+enum class AttentionTile {
+  Scores, ///< (scratch, keys): scores = queries . keys
+  Values  ///< (scratch, values, count): outputs * factors + scores . values
+};
+
+/// The function of a register tile of `rows` rows; what it does not get as an
+/// argument is in scratch. Tiles are functions of their own, so that nothing
+/// else competes for the registers of their loops.
+mlir::func::FuncOp getOrCreateAttentionTile(mlir::ModuleOp module,
+                                            AttentionTile which,
+                                            int64_t headDim, int64_t rows,
+                                            Isa isa);
 
 /// Fields of an llmopt_segment, sizes as i64.
 struct SegmentValues {
@@ -38,8 +78,8 @@ void forEachPiece(KernelBuilder &k, int64_t count, int64_t step,
 
 void emitRopeAppend(KernelBuilder &k, const AttentionKernelKey &key,
                     mlir::ValueRange args);
-void emitAttention(KernelBuilder &k, const AttentionKernelKey &key,
-                   mlir::ValueRange args);
+void emitAttention(KernelBuilder &k, mlir::ModuleOp module,
+                   const AttentionKernelKey &key, mlir::ValueRange args);
 
 } // namespace llmopt
 

@@ -154,7 +154,7 @@ func::FuncOp getOrCreateKernel(ModuleOp module, const AttentionKernelKey &key) {
                              [&](KernelBuilder &k, ValueRange arguments) {
                                if (isRope)
                                  return emitRopeAppend(k, key, arguments);
-                               emitAttention(k, key, arguments);
+                               emitAttention(k, module, key, arguments);
                              });
 }
 

@@ -127,6 +127,24 @@ TEST(Assembly, BitmaskPrefillExpandsOncePerStrip) {
   EXPECT_EQ(occurrences(loop, "vpdpbusd"), 0) << loop.str();
 }
 
+TEST(Assembly, AttentionTilesKeepTheirAccumulators) {
+  AttentionKernelKey key{AttentionKernel::Attention,
+                         9,
+                         3,
+                         64,
+                         /*scale=*/0.125f,
+                         Isa::Avx512Vnni};
+  std::string assembly = assemblyOf(testTarget(key.isa), [&](ModuleOp module) {
+    exportFunction(getOrCreateKernel(module, key));
+  });
+  for (const char *name : {"attention_scores_d64_r6_avx512vnni",
+                           "attention_values_d64_r6_avx512vnni"}) {
+    StringRef loop = innerLoop(assembly, name, "vfmadd");
+    EXPECT_EQ(occurrences(loop, "vfmadd"), 24) << loop.str();
+    EXPECT_EQ(occurrences(loop, "rsp"), 0) << loop.str();
+  }
+}
+
 /// CPUs for which LLVM prefers vectors of 256 bits still get the kernels as
 /// written.
 TEST(Assembly, TuningDoesNotNarrowVectors) {
