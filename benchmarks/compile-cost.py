@@ -38,7 +38,7 @@ def main() -> int:
         return support.verdict([f"{' '.join(command)} ended with {process.returncode}"])
 
     needed = subprocess.run(["ldd", str(output)], capture_output=True, text=True, check=False)
-    libraries = re.findall(r"^\s*(\S+)", needed.stdout, re.MULTILINE)
+    libraries = re.findall(r"^\s*(\S+)(?= =>| \()", needed.stdout, re.MULTILINE)
     print(f"time         {seconds:6.1f} s   (at most {SECONDS:.0f})")
     print(f"peak memory  {peak / 1e6:6.0f} MB  (at most {BYTES / 1e6:.0f})")
     print(f"library      {output.stat().st_size / 1e6:6.1f} MB, needs {', '.join(libraries) or 'nothing'}")
