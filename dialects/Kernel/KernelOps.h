@@ -41,6 +41,9 @@ namespace llmopt::kernel {
 /// Name of the function that every entry executes.
 inline constexpr llvm::StringLiteral kForwardName = "forward";
 
+/// Name of the function that every entry executes for calls of one row, where there is one.
+inline constexpr llvm::StringLiteral kForwardRowName = "forward_row";
+
 /// Bytes of the record of one activation row quantized in groups
 /// (QuantizedRow::bytes in target/PackedFormat.h; repeated here because
 /// dialects do not depend on target, and held equal by a test).

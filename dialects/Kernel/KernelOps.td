@@ -103,11 +103,14 @@ def Kernel_BufferOp : Kernel_Op<"buffer", [Pure]> {
     multiple of 64 bytes. The slot starts at `offset * capacity` bytes of the arena and takes `row bytes * capacity`; the memory plan assigns offsets, buffers
     whose lifetimes do not overlap share bytes.
 
+    With `private` every thread has a buffer of its own, at `offset` of its scratch memory, with one row: what writes it is computed by every
+    thread alone, so that no barrier has to wait for it. Only for `@forward_row`, which executes calls of one row.
+
     Constraints: K4 rows are dynamic, a row's bytes are a positive multiple of 64; K5 the offset is a multiple of 64.
   }];
-  let arguments = (ins StrAttr:$name, Kernel_RowDomain:$rows, OptionalAttr<I64Attr>:$offset);
+  let arguments = (ins StrAttr:$name, Kernel_RowDomain:$rows, UnitAttr:$is_private, OptionalAttr<I64Attr>:$offset);
   let results = (outs AnyTypeOf<[Kernel_Floats, Kernel_Records]>:$result);
-  let assemblyFormat = "$name $rows (`at` $offset^)? attr-dict `:` qualified(type($result))";
+  let assemblyFormat = "$name $rows (`private` $is_private^)? (`at` $offset^)? attr-dict `:` qualified(type($result))";
   let hasVerifier = 1;
   let extraClassDeclaration = [{
     /// Bytes of one row.

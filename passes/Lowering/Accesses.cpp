@@ -11,8 +11,16 @@
 using namespace llmopt;
 using namespace mlir;
 
+bool llmopt::isPrivate(Value memory) {
+  auto buffer = memory.getDefiningOp<kernel::BufferOp>();
+  return buffer && buffer.getIsPrivate();
+}
+
 bool Access::conflictsWith(const Access &other) const {
   if (space != other.space || (!isWrite && !other.isWrite))
+    return false;
+  // A thread executes its operations in order.
+  if (space == Space::Private)
     return false;
   if (space != Space::Arena)
     return true;
@@ -26,6 +34,10 @@ static FailureOr<Access> locate(Value memory, bool isWrite) {
   Access access{Access::Space::Arena, isWrite, {}};
   if (memory.getDefiningOp<kernel::LogitsOp>()) {
     access.space = Access::Space::Logits;
+    return access;
+  }
+  if (isPrivate(memory)) {
+    access.space = Access::Space::Private;
     return access;
   }
   auto columns = memory.getDefiningOp<kernel::ColumnsOp>();

@@ -18,7 +18,7 @@ namespace llmopt {
 /// the capacity of the arena, so that slots overlap exactly when their bytes
 /// per row do.
 struct Access {
-  enum class Space { Arena, Logits, Cache };
+  enum class Space { Arena, Logits, Cache, Private };
 
   Space space;
   bool isWrite;
@@ -35,6 +35,9 @@ struct Access {
 /// The accesses of `op` by its memory effects. Fails, without a diagnostic,
 /// where a buffer has no offset.
 mlir::FailureOr<llvm::SmallVector<Access>> accessesOf(mlir::Operation *op);
+
+/// True for memory of which every thread has its own.
+bool isPrivate(mlir::Value memory);
 
 /// True for the operations that threads execute: not barriers, buffers and
 /// references.

@@ -11,6 +11,7 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "passes/Lowering/Accesses.h"
 #include "passes/Lowering/CallFrame.h"
 #include "passes/Lowering/Kernels/Kernels.h"
 #include "passes/Lowering/LoweringAttributes.h"
@@ -28,19 +29,29 @@ using namespace mlir;
 
 namespace {
 
-/// Replaces @forward on kernel operations by a function that calls kernels.
+/// What the functions of a module share.
+struct ExpandContext {
+  Isa isa;
+  int64_t scratchBytes = 0; ///< per thread
+  func::FuncOp forwardRow;  ///< expanded, for calls of one row; or null
+};
+
+/// Replaces a function on kernel operations by one that calls kernels.
 class ForwardExpander {
 public:
-  ForwardExpander(func::FuncOp kernels, Isa isa)
+  ForwardExpander(func::FuncOp kernels, const ExpandContext &context)
       : kernels(kernels), module(kernels->getParentOfType<ModuleOp>()),
-        builder(kernels), targetIsa(isa) {}
+        builder(kernels), context(context),
+        isRow(kernels.getName() == kernel::kForwardRowName) {}
 
-  LogicalResult run();
+  /// The new function, of the same name; the old one is to be erased.
+  FailureOr<func::FuncOp> run();
 
 private:
   void findTail();
   LogicalResult checkTail();
-  int64_t scratchBytesPerThread();
+  func::FuncOp createEntry();
+  LogicalResult expandBody(KernelBuilder &k);
   LogicalResult expandRange(Block::iterator first, Block::iterator last);
   LogicalResult expand(Operation &op);
   void expandOp(kernel::WeightOp op, KernelBuilder &k);
@@ -56,23 +67,24 @@ private:
   void expandOp(kernel::AttentionOp op, KernelBuilder &k);
   void expandOp(kernel::BarrierOp op, KernelBuilder &k);
 
-  LinearKernelKey keyOf(kernel::LinearOp op);
-  template <typename AttentionOp>
-  AttentionKernelKey keyOf(AttentionOp op, AttentionKernel kernel, float scale);
   func::FuncOp rowKernel(RowKernel kernel, int64_t group = 0,
                          PackedLayout layout = PackedLayout::F32) {
     return getOrCreateKernel(module,
-                             RowKernelKey{kernel, group, layout, targetIsa});
+                             RowKernelKey{kernel, group, layout, context.isa});
   }
-  Value rowsOf(Value memory);
+  Value rowsOf(Value memory, KernelBuilder &k);
+  /// Thread and threads by which the computation of `memory` is divided.
+  std::pair<Value, Value> shareOf(Value memory, KernelBuilder &k);
   /// The address of a buffer, a weight, or the logits.
   Value at(Value value) { return addresses.lookup(value); }
 
   func::FuncOp kernels;
   ModuleOp module;
   OpBuilder builder;
-  Isa targetIsa;
+  const ExpandContext &context;
+  bool isRow; ///< calls have one row
   CallFrame frame;
+  Value scratch; ///< of kernels, after the private buffers
   DenseMap<Value, Value> addresses;
   Block::iterator tail; ///< first operation for rows whose logits are wanted
 };
@@ -126,8 +138,17 @@ static bool holdsLogitRows(Value memory) {
   return buffer && buffer.getRows() == kernel::RowDomain::Logits;
 }
 
-Value ForwardExpander::rowsOf(Value memory) {
+Value ForwardExpander::rowsOf(Value memory, KernelBuilder &k) {
+  if (isRow)
+    return k.size(1);
   return holdsLogitRows(memory) ? frame.logitRows : frame.rows;
+}
+
+std::pair<Value, Value> ForwardExpander::shareOf(Value memory,
+                                                 KernelBuilder &k) {
+  if (isPrivate(memory))
+    return {k.size(0), k.size(1)};
+  return {frame.thread, frame.threads};
 }
 
 void ForwardExpander::expandOp(kernel::WeightOp op, KernelBuilder &k) {
@@ -137,8 +158,10 @@ void ForwardExpander::expandOp(kernel::WeightOp op, KernelBuilder &k) {
 }
 
 void ForwardExpander::expandOp(kernel::BufferOp op, KernelBuilder &k) {
+  int64_t offset = *op.getOffset();
   addresses[op.getResult()] =
-      k.at(frame.arena, k.mul(frame.capacity, int64_t(*op.getOffset())));
+      op.getIsPrivate() ? k.at(frame.scratch, offset)
+                        : k.at(frame.arena, k.mul(frame.capacity, offset));
 }
 
 void ForwardExpander::expandOp(kernel::ColumnsOp op, KernelBuilder &k) {
@@ -166,20 +189,20 @@ static Epilogue epilogueOf(kernel::Epilogue epilogue) {
   llvm_unreachable("all epilogues are handled");
 }
 
-LinearKernelKey ForwardExpander::keyOf(kernel::LinearOp op) {
+static LinearKernelKey keyOf(kernel::LinearOp op, Isa isa) {
   return {layoutOf(op.getWeight()), int64_t(op.getGroup().value_or(0)),
-          RowRange::Prefill, epilogueOf(op.getEpilogue()), targetIsa};
+          RowRange::Decode, epilogueOf(op.getEpilogue()), isa};
 }
 
 template <typename AttentionOp>
-AttentionKernelKey ForwardExpander::keyOf(AttentionOp op,
-                                          AttentionKernel kernel, float scale) {
+static AttentionKernelKey keyOf(AttentionOp op, AttentionKernel kernel,
+                                float scale, Isa isa) {
   return {kernel,
           int64_t(op.getHeads()),
           int64_t(op.getKvHeads()),
           int64_t(op.getHeadDim()),
           scale,
-          targetIsa};
+          isa};
 }
 
 void ForwardExpander::expandOp(kernel::EmbeddingOp op, KernelBuilder &k) {
@@ -193,33 +216,35 @@ void ForwardExpander::expandOp(kernel::EmbeddingOp op, KernelBuilder &k) {
 
 void ForwardExpander::expandOp(kernel::LinearOp op, KernelBuilder &k) {
   auto weight = cast<kernel::WeightType>(op.getWeight().getType());
-  k.call(getOrCreateLinear(module, keyOf(op)),
-         {at(op.getInput()), k.size(strideBytesOf(op.getInput())),
-          at(op.getWeight()), at(op.getOutput()),
-          k.size(strideOf(op.getOutput())), rowsOf(op.getOutput()),
-          k.size(panelCount(weight.getRows())), k.size(weight.getColumns()),
-          frame.thread, frame.threads, frame.scratch});
+  LinearKernelKey key = keyOf(op, context.isa);
+  k.call(
+      isRow ? getOrCreateKernel(module, key) : getOrCreateLinear(module, key),
+      {at(op.getInput()), k.size(strideBytesOf(op.getInput())),
+       at(op.getWeight()), at(op.getOutput()), k.size(strideOf(op.getOutput())),
+       rowsOf(op.getOutput(), k), k.size(panelCount(weight.getRows())),
+       k.size(weight.getColumns()), frame.thread, frame.threads, scratch});
 }
 
 void ForwardExpander::expandOp(kernel::RMSNormOp op, KernelBuilder &k) {
   int64_t group = op.getGroup().value_or(0);
   func::FuncOp callee = group ? rowKernel(RowKernel::RmsNormQuantize, group)
                               : rowKernel(RowKernel::RmsNorm);
+  auto [thread, threads] = shareOf(op.getOutput(), k);
   // Records are counted in bytes, rows in floats: both are elements.
   k.call(callee,
          {at(op.getInput()), k.size(strideOf(op.getInput())), at(op.getGamma()),
           at(op.getOutput()), k.size(strideOf(op.getOutput())),
-          rowsOf(op.getOutput()), k.size(columnsOf(op.getGamma())),
-          k.constantF32(op.getEpsilon().convertToFloat()), frame.thread,
-          frame.threads});
+          rowsOf(op.getOutput(), k), k.size(columnsOf(op.getGamma())),
+          k.constantF32(op.getEpsilon().convertToFloat()), thread, threads});
 }
 
 void ForwardExpander::expandOp(kernel::QuantizeOp op, KernelBuilder &k) {
+  auto [thread, threads] = shareOf(op.getOutput(), k);
   k.call(rowKernel(RowKernel::Quantize, op.getGroup()),
          {at(op.getInput()), k.size(strideOf(op.getInput())),
           at(op.getOutput()), k.size(strideOf(op.getOutput())),
-          rowsOf(op.getOutput()), k.size(int64_t(op.getColumns())),
-          frame.thread, frame.threads});
+          rowsOf(op.getOutput(), k), k.size(int64_t(op.getColumns())), thread,
+          threads});
 }
 
 void ForwardExpander::expandOp(kernel::GatherRowsOp op, KernelBuilder &k) {
@@ -232,20 +257,21 @@ void ForwardExpander::expandOp(kernel::GatherRowsOp op, KernelBuilder &k) {
 }
 
 void ForwardExpander::expandOp(kernel::RopeAppendOp op, KernelBuilder &k) {
-  k.call(getOrCreateKernel(module, keyOf(op, AttentionKernel::RopeAppend, 1)),
+  k.call(getOrCreateKernel(
+             module, keyOf(op, AttentionKernel::RopeAppend, 1, context.isa)),
          {frame.call, at(op.getQkv()), k.size(strideOf(op.getQkv())),
           at(op.getTable()), k.size(int64_t(op.getLayer())), frame.thread,
           frame.threads});
 }
 
 void ForwardExpander::expandOp(kernel::AttentionOp op, KernelBuilder &k) {
-  AttentionKernelKey key =
-      keyOf(op, AttentionKernel::Attention, op.getScale().convertToFloat());
+  AttentionKernelKey key = keyOf(op, AttentionKernel::Attention,
+                                 op.getScale().convertToFloat(), context.isa);
   k.call(getOrCreateKernel(module, key),
          {frame.call, at(op.getQkv()), k.size(strideOf(op.getQkv())),
           at(op.getOutput()), k.size(strideOf(op.getOutput())),
           k.size(int64_t(op.getLayer())), frame.thread, frame.threads,
-          frame.scratch});
+          scratch});
 }
 
 void ForwardExpander::expandOp(kernel::BarrierOp op, KernelBuilder &k) {
@@ -259,19 +285,26 @@ void ForwardExpander::expandOp(kernel::BarrierOp op, KernelBuilder &k) {
 // The function
 //===----------------------------------------------------------------------===//
 
-int64_t ForwardExpander::scratchBytesPerThread() {
+static int64_t attributeOf(func::FuncOp function, StringRef name) {
+  auto value = function->getAttrOfType<IntegerAttr>(name);
+  return value ? value.getInt() : 0;
+}
+
+/// Bytes of private buffers and of the kernels' scratch that one thread needs.
+static int64_t scratchBytesOf(func::FuncOp kernels, Isa isa) {
   int64_t bytes = 0;
   kernels.walk([&](Operation *op) {
     if (auto linear = dyn_cast<kernel::LinearOp>(op))
       bytes =
-          std::max(bytes, linearScratchBytes(keyOf(linear),
+          std::max(bytes, linearScratchBytes(keyOf(linear, isa),
                                              columnsOf(linear.getWeight())));
     if (auto attention = dyn_cast<kernel::AttentionOp>(op))
-      bytes = std::max(
-          bytes, scratchBytes(keyOf(attention, AttentionKernel::Attention,
-                                    attention.getScale().convertToFloat())));
+      bytes = std::max(bytes, scratchBytes(keyOf(
+                                  attention, AttentionKernel::Attention,
+                                  attention.getScale().convertToFloat(), isa)));
   });
-  return llvm::alignTo(bytes, kAlignment);
+  return llvm::alignTo(bytes + attributeOf(kernels, kPrivateBytesAttrName),
+                       kAlignment);
 }
 
 static bool coversLogitRows(Operation &op) {
@@ -305,7 +338,7 @@ LogicalResult ForwardExpander::expand(Operation &op) {
   auto buffer = dyn_cast<kernel::BufferOp>(op);
   if (buffer && !buffer.getOffset())
     return buffer.emitOpError("has no place in the arena (kernel-plan-memory)");
-  KernelBuilder k(builder, op.getLoc(), targetIsa);
+  KernelBuilder k(builder, op.getLoc(), context.isa);
   return llvm::TypeSwitch<Operation *, LogicalResult>(&op)
       .Case<kernel::WeightOp, kernel::BufferOp, kernel::ColumnsOp,
             kernel::LogitsOp, kernel::EmbeddingOp, kernel::LinearOp,
@@ -328,46 +361,97 @@ LogicalResult ForwardExpander::expandRange(Block::iterator first,
   return success();
 }
 
-LogicalResult ForwardExpander::run() {
-  Block &body = kernels.getBody().front();
-  findTail();
-  if (failed(checkTail()))
-    return failure();
-  Location loc = kernels.getLoc();
-  int64_t scratch = scratchBytesPerThread();
+func::FuncOp ForwardExpander::createEntry() {
   auto type = builder.getFunctionType(
       {LLVM::LLVMPointerType::get(builder.getContext()), builder.getI32Type()},
       {});
-  auto entry = func::FuncOp::create(builder, loc, kernel::kForwardName, type);
-  entry->setAttr(kArenaBytesPerRowAttrName,
-                 kernels->getAttr(kArenaBytesPerRowAttrName));
-  entry->setAttr(kScratchBytesAttrName, builder.getI64IntegerAttr(scratch));
-  Block *block = entry.addEntryBlock();
-  builder.setInsertionPointToStart(block);
-  KernelBuilder k(builder, loc, targetIsa);
-  frame =
-      CallFrame::load(k, block->getArgument(0), block->getArgument(1), scratch);
+  auto entry =
+      func::FuncOp::create(builder, kernels.getLoc(), kernels.getName(), type);
+  if (isRow) {
+    entry.setPrivate();
+    entry->setAttr(
+        "llvm.linkage",
+        LLVM::LinkageAttr::get(builder.getContext(), LLVM::Linkage::Internal));
+  }
+  return entry;
+}
+
+LogicalResult ForwardExpander::expandBody(KernelBuilder &k) {
+  Block &body = kernels.getBody().front();
   if (failed(expandRange(body.begin(), tail)))
     return failure();
   LogicalResult result = success();
   k.ifThen(k.less(k.size(0), frame.logitRows),
            [&] { result = expandRange(tail, body.end()); });
-  func::ReturnOp::create(builder, loc);
   return result;
+}
+
+FailureOr<func::FuncOp> ForwardExpander::run() {
+  findTail();
+  if (!isRow && failed(checkTail()))
+    return failure();
+  func::FuncOp entry = createEntry();
+  Block *block = entry.addEntryBlock();
+  Location loc = kernels.getLoc();
+  builder.setInsertionPointToStart(block);
+  KernelBuilder k(builder, loc, context.isa);
+  frame = CallFrame::load(k, block->getArgument(0), block->getArgument(1),
+                          context.scratchBytes);
+  scratch = k.at(frame.scratch, attributeOf(kernels, kPrivateBytesAttrName));
+  if (context.forwardRow) {
+    auto branch = scf::IfOp::create(builder, loc, k.equal(frame.rows, 1),
+                                    /*withElseRegion=*/true);
+    builder.setInsertionPointToStart(branch.thenBlock());
+    k.call(context.forwardRow, block->getArguments());
+    builder.setInsertionPointToStart(branch.elseBlock());
+  }
+  if (failed(expandBody(k)))
+    return failure();
+  builder.setInsertionPointToEnd(block);
+  func::ReturnOp::create(builder, loc);
+  return entry;
+}
+
+//===----------------------------------------------------------------------===//
+// The pass
+//===----------------------------------------------------------------------===//
+
+static bool isPlanned(func::FuncOp function) {
+  return function && !function.isExternal() &&
+         function.getBody().hasOneBlock() &&
+         function->hasAttr(kArenaBytesPerRowAttrName);
 }
 
 void ExpandKernels::runOnOperation() {
   ModuleOp module = getOperation();
   auto kernels = module.lookupSymbol<func::FuncOp>(kernel::kForwardName);
-  if (!kernels || kernels.isExternal() || !kernels.getBody().hasOneBlock() ||
-      !kernels->hasAttr(kArenaBytesPerRowAttrName)) {
+  auto rowKernels = module.lookupSymbol<func::FuncOp>(kernel::kForwardRowName);
+  if (!isPlanned(kernels) || (rowKernels && !isPlanned(rowKernels))) {
     module.emitError("there is no function @forward with planned buffers "
                      "(llmopt-bufferize)");
     return signalPassFailure();
   }
-  if (failed(ForwardExpander(kernels, isa).run()))
+  ExpandContext context{isa, scratchBytesOf(kernels, isa), {}};
+  int64_t arena = attributeOf(kernels, kArenaBytesPerRowAttrName);
+  if (rowKernels) {
+    context.scratchBytes =
+        std::max(context.scratchBytes, scratchBytesOf(rowKernels, isa));
+    arena = std::max(arena, attributeOf(rowKernels, kArenaBytesPerRowAttrName));
+    FailureOr<func::FuncOp> row = ForwardExpander(rowKernels, context).run();
+    if (failed(row))
+      return signalPassFailure();
+    rowKernels.erase();
+    context.forwardRow = *row;
+  }
+  FailureOr<func::FuncOp> entry = ForwardExpander(kernels, context).run();
+  if (failed(entry))
     return signalPassFailure();
   kernels.erase();
+  Builder builder(&getContext());
+  (*entry)->setAttr(kArenaBytesPerRowAttrName,
+                    builder.getI64IntegerAttr(arena));
+  (*entry)->setAttr(kScratchBytesAttrName,
+                    builder.getI64IntegerAttr(context.scratchBytes));
   for (auto data :
        llvm::make_early_inc_range(module.getOps<kernel::WeightDataOp>()))
     data.erase();

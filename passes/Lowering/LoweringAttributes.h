@@ -17,6 +17,9 @@ namespace llmopt {
 /// variant.
 inline constexpr llvm::StringLiteral kArenaBytesPerRowAttrName =
     "kernel.arena_bytes_per_row";
+/// Attribute of @forward_row, i64: bytes of each thread's private buffers.
+inline constexpr llvm::StringLiteral kPrivateBytesAttrName =
+    "kernel.private_bytes";
 /// Attribute of @forward, i64: `scratch_bytes` of the model ABI's variant.
 inline constexpr llvm::StringLiteral kScratchBytesAttrName =
     "kernel.scratch_bytes";

@@ -83,6 +83,24 @@ def ToKernel : Pass<"llmopt-to-kernel", "::mlir::ModuleOp"> {
   let dependentDialects = ["::llmopt::kernel::KernelDialect", "::mlir::func::FuncDialect"];
 }
 
+def SpecializeRow : Pass<"kernel-specialize-row", "::mlir::ModuleOp"> {
+  let summary = "add @forward_row, a copy of @forward for calls of one row";
+  let description = [{
+    ```mlir
+    func.func @forward() {
+      %r = kernel.buffer "records" tokens : memref<?x128xi8>
+      kernel.rms_norm %h, %gamma -> %r group 64
+    ==>
+    func.func @forward_row() {
+      %r = kernel.buffer "records" tokens private : memref<?x128xi8>
+      kernel.rms_norm %h, %gamma -> %r group 64
+    ```
+    Of one row, every thread normalises and quantizes its own copy, which takes no longer than one thread's doing it for all and needs
+    no barrier before products read it. The row whose logits are wanted is the only one, so that it is not gathered.
+  }];
+  let dependentDialects = ["::llmopt::kernel::KernelDialect"];
+}
+
 def PlanMemory : Pass<"kernel-plan-memory", "::mlir::func::FuncOp"> {
   let summary = "give every buffer its place in the arena";
   let description = [{

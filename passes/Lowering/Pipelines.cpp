@@ -24,6 +24,7 @@ void llmopt::populateSelectPipeline(OpPassManager &manager) {
 
 void llmopt::populateBufferizePipeline(OpPassManager &manager) {
   manager.addPass(createToKernel());
+  manager.addPass(createSpecializeRow());
   manager.addNestedPass<func::FuncOp>(createPlanMemory());
   manager.addNestedPass<func::FuncOp>(createInsertBarriers());
   manager.addNestedPass<func::FuncOp>(createVerifyBarriers());

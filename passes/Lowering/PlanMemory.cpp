@@ -54,13 +54,16 @@ static void extendByUses(Slot &slot, Value memory,
   }
 }
 
-static SmallVector<Slot> collectSlots(func::FuncOp function) {
+/// The buffers that are private, or those that are not.
+static SmallVector<Slot> collectSlots(func::FuncOp function, bool isPrivate) {
   DenseMap<Operation *, int64_t> positions;
   for (Operation &op : function.getBody().front())
     positions.try_emplace(&op, positions.size());
   SmallVector<Slot> slots;
   for (auto buffer :
        llvm::make_early_inc_range(function.getOps<kernel::BufferOp>())) {
+    if (buffer.getIsPrivate() != isPrivate)
+      continue;
     if (buffer->use_empty()) {
       buffer->erase();
       continue;
@@ -108,6 +111,15 @@ static int64_t placeSlots(MutableArrayRef<Slot> slots) {
   return total;
 }
 
+/// Places the private buffers, or the others, and returns the bytes per row.
+static int64_t plan(func::FuncOp function, bool isPrivate) {
+  SmallVector<Slot> slots = collectSlots(function, isPrivate);
+  int64_t total = placeSlots(slots);
+  for (Slot &slot : slots)
+    slot.buffer.setOffset(slot.offset);
+  return total;
+}
+
 void PlanMemory::runOnOperation() {
   func::FuncOp function = getOperation();
   if (function.isExternal() || function.getOps<kernel::BufferOp>().empty())
@@ -116,10 +128,9 @@ void PlanMemory::runOnOperation() {
     function.emitError("buffers can only be planned in straight-line code");
     return signalPassFailure();
   }
-  SmallVector<Slot> slots = collectSlots(function);
-  int64_t total = placeSlots(slots);
-  for (Slot &slot : slots)
-    slot.buffer.setOffset(slot.offset);
+  Builder builder(&getContext());
   function->setAttr(kArenaBytesPerRowAttrName,
-                    Builder(&getContext()).getI64IntegerAttr(total));
+                    builder.getI64IntegerAttr(plan(function, false)));
+  if (int64_t bytes = plan(function, true))
+    function->setAttr(kPrivateBytesAttrName, builder.getI64IntegerAttr(bytes));
 }

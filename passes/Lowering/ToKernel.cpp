@@ -103,7 +103,7 @@ Value KernelEmitter::makeBuffer(Location location, StringRef name,
       {ShapedType::kDynamic, int64_t(llvm::alignTo(columns, 16))},
       builder.getF32Type());
   return kernel::BufferOp::create(builder, location, type, name, rows,
-                                  IntegerAttr());
+                                  /*is_private=*/false, IntegerAttr());
 }
 
 Value KernelEmitter::makeRecords(Location location, int64_t columns,
@@ -112,7 +112,7 @@ Value KernelEmitter::makeRecords(Location location, int64_t columns,
       {ShapedType::kDynamic, kernel::quantizedRowBytes(columns, group)},
       builder.getI8Type());
   return kernel::BufferOp::create(builder, location, type, "records", rows,
-                                  IntegerAttr());
+                                  /*is_private=*/false, IntegerAttr());
 }
 
 /// The rows [q | k | v] of an attention whose products are separate.

@@ -44,6 +44,13 @@ static FailureOr<SmallVector<Step>> collectSteps(func::FuncOp function) {
     if (failed(accesses))
       return op.emitOpError("works on a buffer without a place in the arena "
                             "(kernel-plan-memory)");
+    bool writesPrivate = llvm::any_of(*accesses, [](const Access &access) {
+      return access.isWrite && access.space == Access::Space::Private;
+    });
+    if (writesPrivate && !isa<kernel::RMSNormOp, kernel::QuantizeOp>(op))
+      return op.emitOpError(
+          "writes a private buffer, but every thread computes "
+          "only a part of it");
     steps.push_back({&op, std::move(*accesses), barriers});
   }
   return steps;

@@ -54,3 +54,13 @@ func.func @branches(%c: i1) {
 ^two:
   return
 }
+
+// -----
+
+// CHECK: error: 'kernel.gather_rows' op writes a private buffer, but every thread computes only a part of it
+func.func @private_part() {
+  %a = kernel.buffer "a" tokens at 0 : memref<?x64xf32>
+  %b = kernel.buffer "b" logits private at 0 : memref<?x64xf32>
+  kernel.gather_rows %a -> %b : memref<?x64xf32>, memref<?x64xf32>
+  return
+}

@@ -43,7 +43,7 @@ public:
       auto type =
           MemRefType::get({ShapedType::kDynamic, columns}, b.getF32Type());
       buffers.push_back(kernel::BufferOp::create(
-          b, loc, type, "b", kernel::RowDomain::Tokens, IntegerAttr()));
+          b, loc, type, "b", kernel::RowDomain::Tokens, false, IntegerAttr()));
     }
     for (int i = 0, count = pick(1, 30); i < count; ++i)
       addStep(b, loc);
@@ -79,7 +79,7 @@ private:
                          kernel::quantizedRowBytes(type.getDimSize(1), 32)},
                         b.getI8Type());
     auto buffer = kernel::BufferOp::create(
-        b, loc, records, "r", kernel::RowDomain::Tokens, IntegerAttr());
+        b, loc, records, "r", kernel::RowDomain::Tokens, false, IntegerAttr());
     kernel::QuantizeOp::create(b, loc, input, buffer.getResult(),
                                type.getDimSize(1), 32);
   }
