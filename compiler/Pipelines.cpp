@@ -69,7 +69,7 @@ static void buildSparsify(OpPassManager &manager,
                           const CompileOptions &options) {
   SparsifyOptions sparsify;
   sparsify.ratio = options.sparsity;
-  buildSparsifyPipeline(manager, sparsify);
+  populateSparsifyPipeline(manager, sparsify);
 }
 
 static void buildQuantize(OpPassManager &manager,
@@ -83,13 +83,13 @@ static void buildQuantize(OpPassManager &manager,
     quantize.activations = ActivationQuantization::None;
   if (options.actGroup)
     quantize.activationGroup = options.actGroup;
-  buildQuantizePipeline(manager, quantize);
+  populateQuantizePipeline(manager, quantize);
 }
 
 static void buildEncode(OpPassManager &manager, const CompileOptions &options) {
   EncodeOptions encode;
   encode.cpus = options.cpus;
-  buildEncodePipeline(manager, encode);
+  populateEncodePipeline(manager, encode);
 }
 
 void llmopt::buildStage(OpPassManager &manager, Stage stage,

@@ -12,8 +12,8 @@
 using namespace llmopt;
 using namespace mlir;
 
-void llmopt::buildQuantizePipeline(OpPassManager &manager,
-                                   const QuantizeOptions &options) {
+void llmopt::populateQuantizePipeline(OpPassManager &manager,
+                                      const QuantizeOptions &options) {
   QuantizeWeightsPassOptions quantize;
   quantize.linears = options.linears;
   quantize.embedding = options.embedding;
@@ -22,8 +22,8 @@ void llmopt::buildQuantizePipeline(OpPassManager &manager,
   manager.addPass(createQuantizeWeightsPass(quantize));
 }
 
-void llmopt::buildEncodePipeline(OpPassManager &manager,
-                                 const EncodeOptions &options) {
+void llmopt::populateEncodePipeline(OpPassManager &manager,
+                                    const EncodeOptions &options) {
   EncodeWeightsPassOptions encode;
   encode.cpus.assign(options.cpus.begin(), options.cpus.end());
   manager.addPass(createEncodeWeightsPass(encode));
@@ -32,8 +32,8 @@ void llmopt::buildEncodePipeline(OpPassManager &manager,
 void llmopt::registerQuantizationPipelines() {
   PassPipelineRegistration<QuantizeOptions>(
       "llmopt-quantize", "turn plain weights into encoded ones",
-      buildQuantizePipeline);
+      populateQuantizePipeline);
   PassPipelineRegistration<EncodeOptions>(
       "llmopt-encode", "choose the layouts of encoded weights",
-      buildEncodePipeline);
+      populateEncodePipeline);
 }

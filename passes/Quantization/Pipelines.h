@@ -53,13 +53,13 @@ struct EncodeOptions : mlir::PassPipelineOptions<EncodeOptions> {
 
 /// Adds the passes that turn plain weights into encoded weights without a
 /// layout.
-void buildQuantizePipeline(mlir::OpPassManager &manager,
-                           const QuantizeOptions &options);
+void populateQuantizePipeline(mlir::OpPassManager &manager,
+                              const QuantizeOptions &options);
 
 /// Adds the passes that leave an encoded weight with a layout at every product
 /// and embedding.
-void buildEncodePipeline(mlir::OpPassManager &manager,
-                         const EncodeOptions &options);
+void populateEncodePipeline(mlir::OpPassManager &manager,
+                            const EncodeOptions &options);
 
 /// Registers `llmopt-quantize` and `llmopt-encode`.
 void registerQuantizationPipelines();

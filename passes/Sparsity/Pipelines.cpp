@@ -12,8 +12,8 @@
 using namespace llmopt;
 using namespace mlir;
 
-void llmopt::buildSparsifyPipeline(OpPassManager &manager,
-                                   const SparsifyOptions &options) {
+void llmopt::populateSparsifyPipeline(OpPassManager &manager,
+                                      const SparsifyOptions &options) {
   if (options.ratio == 0)
     return;
   PruneMagnitudePassOptions magnitude;
@@ -25,5 +25,5 @@ void llmopt::buildSparsifyPipeline(OpPassManager &manager,
 void llmopt::registerSparsityPipelines() {
   PassPipelineRegistration<SparsifyOptions>(
       "llmopt-sparsify", "turn plain weights into plain weights with zeros",
-      buildSparsifyPipeline);
+      populateSparsifyPipeline);
 }

@@ -42,8 +42,8 @@ struct SparsifyOptions : mlir::PassPipelineOptions<SparsifyOptions> {
 
 /// Adds the passes that turn plain weights into plain weights with zeros; none
 /// for a ratio of 0.
-void buildSparsifyPipeline(mlir::OpPassManager &manager,
-                           const SparsifyOptions &options);
+void populateSparsifyPipeline(mlir::OpPassManager &manager,
+                              const SparsifyOptions &options);
 
 /// Registers `llmopt-sparsify`.
 void registerSparsityPipelines();
