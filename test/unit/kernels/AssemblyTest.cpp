@@ -61,8 +61,10 @@ StringRef innerLoop(StringRef assembly, StringRef name, StringRef instruction) {
   while (!function.empty()) {
     auto [block, rest] = function.split("\n.L");
     function = rest;
-    StringRef label = block.split(':').first;
-    size_t jump = block.rfind((".L" + label + "\n").str());
+    // The jump back ends a line, or the piece.
+    std::string target = (".L" + block.split(':').first).str();
+    size_t jump =
+        block.ends_with(target) ? block.size() : block.rfind(target + "\n");
     if (jump == StringRef::npos)
       continue;
     StringRef loop = block.take_front(jump);
