@@ -1,8 +1,8 @@
-//===- Report.cpp - What a compilation did -*- C++ -*-===//
+//===- Report.cpp - What a compilation did ----------------------*- C++ -*-===//
 //
 // Part of the llmopt project, under the Apache License v2.0 with LLVM
-// Exceptions. See LICENSE for licence information. SPDX-License-Identifier:
-// Apache-2.0 WITH LLVM-exception
+// Exceptions. See LICENSE for licence information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 
@@ -10,9 +10,10 @@
 #include "compiler/WeightWriter.h"
 #include "dialects/LLMOpt/LLMOptOps.h"
 #include "passes/Quantization/PackedSize.h"
+#include "llvm/ADT/ScopeExit.h"
 #include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FormatVariadic.h"
-#include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/SHA256.h"
 #include <algorithm>
 #include <set>
@@ -165,15 +166,24 @@ std::string Report::reproducibleText() const {
 //===----------------------------------------------------------------------===//
 
 llvm::Expected<std::string> llmopt::sha256OfFile(StringRef path) {
-  llvm::ErrorOr<std::unique_ptr<llvm::MemoryBuffer>> file =
-      llvm::MemoryBuffer::getFile(path, /*IsText=*/false,
-                                  /*RequiresNullTerminator=*/false);
+  // In blocks: a mapping of the file would count as memory of the compiler.
+  constexpr size_t kBlockBytes = 1 << 20;
+  llvm::Expected<llvm::sys::fs::file_t> file =
+      llvm::sys::fs::openNativeFileForRead(path);
   if (!file)
-    return llvm::createStringError("cannot read '" + path +
-                                   "': " + file.getError().message());
-  return llvm::toHex(
-      llvm::SHA256::hash(llvm::arrayRefFromStringRef((*file)->getBuffer())),
-      /*LowerCase=*/true);
+    return file.takeError();
+  llvm::scope_exit closeFile([&] { llvm::sys::fs::closeFile(*file); });
+  llvm::SHA256 hasher;
+  std::vector<char> block(kBlockBytes);
+  for (;;) {
+    llvm::Expected<size_t> bytes =
+        llvm::sys::fs::readNativeFile(*file, MutableArrayRef<char>(block));
+    if (!bytes)
+      return bytes.takeError();
+    if (*bytes == 0)
+      return llvm::toHex(hasher.final(), /*LowerCase=*/true);
+    hasher.update(StringRef(block.data(), *bytes));
+  }
 }
 
 uint64_t llmopt::peakResidentBytes() {

@@ -1,4 +1,4 @@
-//===- WeightWriter.h - Packs the weights of a library -*- C++ -*-===//
+//===- WeightWriter.h - Packs the weights of a library ----------*- C++ -*-===//
 //
 // Part of the llmopt project, under the Apache License v2.0 with LLVM
 // Exceptions. See LICENSE for licence information.

@@ -1,9 +1,8 @@
-//===- TestData.cpp - Data sets in the layout of the ONNX backend tests -*- C++
-//-*-===//
+//===- TestData.cpp - Data sets of ONNX backend tests -----------*- C++ -*-===//
 //
 // Part of the llmopt project, under the Apache License v2.0 with LLVM
-// Exceptions. See LICENSE for licence information. SPDX-License-Identifier:
-// Apache-2.0 WITH LLVM-exception
+// Exceptions. See LICENSE for licence information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 

@@ -1,9 +1,8 @@
-//===- llmopt-check.cpp - Compiles a model and runs its test data -*- C++
-//-*-===//
+//===- llmopt-check.cpp - Runs a model on test data -------------*- C++ -*-===//
 //
 // Part of the llmopt project, under the Apache License v2.0 with LLVM
-// Exceptions. See LICENSE for licence information. SPDX-License-Identifier:
-// Apache-2.0 WITH LLVM-exception
+// Exceptions. See LICENSE for licence information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 

@@ -1,9 +1,8 @@
-//===- OptionsTest.cpp - Flags, their values and their contradictions -*- C++
-//-*-===//
+//===- OptionsTest.cpp - Flags and contradictions ---------------*- C++ -*-===//
 //
 // Part of the llmopt project, under the Apache License v2.0 with LLVM
-// Exceptions. See LICENSE for licence information. SPDX-License-Identifier:
-// Apache-2.0 WITH LLVM-exception
+// Exceptions. See LICENSE for licence information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 
