@@ -7,7 +7,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "passes/Import/IndexAnalysis.h"
+#include "passes/Import/IndexRules.h"
 #include "passes/Import/ONNXMatch.h"
 
 using namespace mlir;
@@ -129,7 +129,7 @@ static TensorFunction reshape(const TensorFunction &data, ArrayRef<Expr> shape,
 }
 
 bool describeReshape(onnx::NodeOp node, IndexAnalysis &analysis,
-                     SmallVectorImpl<TensorFunction> &results) {
+                     Results &results) {
   const TensorFunction *data = analysis.lookup(getInput(node, 0));
   std::optional<SmallVector<Expr>> shape =
       analysis.getVector(getInput(node, 1));
@@ -142,7 +142,7 @@ bool describeReshape(onnx::NodeOp node, IndexAnalysis &analysis,
 }
 
 bool describeFlatten(onnx::NodeOp node, IndexAnalysis &analysis,
-                     SmallVectorImpl<TensorFunction> &results) {
+                     Results &results) {
   const TensorFunction *data = analysis.lookup(getInput(node, 0));
   if (!data)
     return false;

@@ -69,9 +69,10 @@ FailureOr<WeightView> ShareWeightsPass::view(WeightOp weight) {
   return viewBytes(type, bytes->data(), blob.getTransposed());
 }
 
-/// A hash of some values, spread over the matrix.
+/// A hash of a few values, spread over the matrix: each costs the read of a page
+/// of the file.
 static uint64_t sample(const WeightView &view) {
-  constexpr int64_t count = 64;
+  constexpr int64_t count = 8;
   int64_t elements = view.rows * view.columns;
   llvm::hash_code hash = llvm::hash_value(elements);
   for (int64_t i = 0; i < count && elements; ++i) {

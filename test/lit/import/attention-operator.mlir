@@ -12,6 +12,15 @@
 // CHECK:       llmopt.attention %[[Q]], %[[K]], %{{.*}} mask(%[[MASK]]) left
 // CHECK-SAME:    {head_dim = 4 : i64, heads = 2 : i64, kv_heads = 1 : i64, scale = 2.500000e-01 : f32}
 
+// Without position ids and past, positions count from 0.
+// RUN: sed -e 's/"attention_mask"},/"attention_mask"}/' -e 's/%%positions: tensor<?x?xi64> {onnx.name = "position_ids"}//' \
+// RUN:     -e 's/^    %%p = .*/    %%p = onnx.node "Unsqueeze"(%%count, %%axes02) : (!onnx.value, tensor<2xi64>) -> !onnx.value/' \
+// RUN:     -e 's|^ *// INSERT: ||' %s | llmopt-opt -llmopt-import='max-positions=2' | FileCheck %s --check-prefix=COUNT
+// COUNT-LABEL: func.func @main(
+// COUNT-SAME:    %[[IDS:.*]]: tensor<?x?xi64> {llmopt.role = #llmopt.role<tokens>{{.*}}, %[[MASK:.*]]: tensor<?x?xi64> {llmopt.role = #llmopt.role<mask>
+// COUNT:       %[[POS:.*]] = llmopt.row_positions %[[IDS]], %[[MASK]]
+// COUNT:       llmopt.rope %{{.*}} at %[[POS]]
+
 // RUN: sed 's/scale = 0.25/softcap = 3.0/' %s | not llmopt-opt -llmopt-import 2>&1 | FileCheck %s --check-prefix=SOFTCAP
 // SOFTCAP: operator Attention (domain ai.onnx, version 23) cannot be compiled: as attention: a soft cap is not supported
 // RUN: sed 's/is_causal = 1/is_causal = 0/' %s | not llmopt-opt -llmopt-import 2>&1 | FileCheck %s --check-prefix=FUTURE
@@ -31,6 +40,12 @@ module attributes {onnx.opset = {ai.onnx = 23 : i64}} {
     %table = onnx.initializer "table" = dense<0.5> : tensor<5x8xf32>
     %wq = onnx.initializer "wq" = dense<1.5> : tensor<8x8xf32>
     %wk = onnx.initializer "wk" = dense<2.5> : tensor<8x4xf32>
+    // INSERT: %axes02 = onnx.initializer "axes02" = dense<[0, 2]> : tensor<2xi64>
+    // INSERT: %zero = onnx.initializer "zero" = dense<0> : tensor<i64>
+    // INSERT: %one = onnx.initializer "one" = dense<1> : tensor<i64>
+    // INSERT: %s1 = onnx.node "Shape"(%ids) {end = 2 : i64, start = 1 : i64} : (tensor<?x?xi64>) -> !onnx.value
+    // INSERT: %s = onnx.node "Squeeze"(%s1) : (!onnx.value) -> !onnx.value
+    // INSERT: %count = onnx.node "Range"(%zero, %s, %one) : (tensor<i64>, !onnx.value, tensor<i64>) -> !onnx.value
     %x = onnx.node "Gather"(%table, %ids) : (tensor<5x8xf32>, tensor<?x?xi64>) -> !onnx.value
     %q = onnx.node "MatMul"(%x, %wq) : (!onnx.value, tensor<8x8xf32>) -> !onnx.value
     %k = onnx.node "MatMul"(%x, %wk) : (!onnx.value, tensor<8x4xf32>) -> !onnx.value
