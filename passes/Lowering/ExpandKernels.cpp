@@ -418,7 +418,7 @@ FailureOr<func::FuncOp> ForwardExpander::run() {
 
 static bool isPlanned(func::FuncOp function) {
   return function && !function.isExternal() &&
-         function.getBody().hasOneBlock() &&
+         function.getBody().hasOneBlock() && !function.getNumArguments() &&
          function->hasAttr(kArenaBytesPerRowAttrName);
 }
 

@@ -111,7 +111,24 @@ LogicalResult RowRewriter::checkOperand(OpOperand &operand) {
          << ", which becomes state of the session";
 }
 
+/// Tokens may be as large as the vocabulary, so the table must have a row for
+/// each.
+static LogicalResult checkTable(EmbeddingOp op, int64_t vocabulary) {
+  auto packed = dyn_cast<PackedType>(op.getTable().getType());
+  int64_t rows =
+      packed ? packed.getRows()
+             : cast<RankedTensorType>(op.getTable().getType()).getDimSize(0);
+  if (rows < vocabulary)
+    return op.emitOpError("table has ")
+           << rows << " rows for a vocabulary of " << vocabulary;
+  return success();
+}
+
 LogicalResult RowRewriter::cloneOverRows(Operation &op) {
+  auto embedding = dyn_cast<EmbeddingOp>(op);
+  if (embedding &&
+      failed(checkTable(embedding, signature.decoder.getVocabulary())))
+    return failure();
   for (OpOperand &operand : op.getOpOperands())
     if (failed(checkOperand(operand)))
       return failure();
@@ -175,8 +192,6 @@ LogicalResult RowRewriter::run() {
     return RankedTensorType::get({ShapedType::kDynamic}, type);
   };
   RankedTensorType logitsType = overRows(signature.logits.getType());
-  if (!logitsType)
-    return main.emitError("logits must be f32 [batch, sequence, vocabulary]");
   auto type = FunctionType::get(
       context, {rows(builder.getI64Type()), rows(builder.getI32Type())},
       {logitsType});

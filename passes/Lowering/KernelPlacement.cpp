@@ -113,6 +113,12 @@ LogicalResult Placer::placeAttention(CachedAttentionOp op) {
       query.getTable() != key.getTable())
     return op.emitOpError("has no kernel form: query and key must be rotated "
                           "with one table, for this attention only");
+  for (auto [rope, heads] :
+       {std::pair(query, op.getHeads()), std::pair(key, op.getKvHeads())})
+    if (rope.getHeads() != heads || rope.getHeadDim() != op.getHeadDim())
+      return rope.emitOpError("has no kernel form: rotates ")
+             << rope.getHeads() << " heads of " << rope.getHeadDim()
+             << ", but attention has " << heads << " of " << op.getHeadDim();
   placement.covered.insert(query);
   placement.covered.insert(key);
   Value parts[] = {query.getInput(), key.getInput(), op.getValue()};
@@ -180,8 +186,10 @@ void Placer::placeSum(arith::AddFOp op) {
 }
 
 FailureOr<KernelPlacement> Placer::run() {
-  if (!forward.getBody().hasOneBlock() || forward.getNumResults() != 1)
-    return forward.emitError("must have one block and return the logits");
+  if (!forward.getBody().hasOneBlock() || forward.getNumArguments() != 2 ||
+      forward.getNumResults() != 1)
+    return forward.emitError("must have one block, take tokens and positions "
+                             "and return the logits (llmopt-form-session)");
   if (failed(placeHead()))
     return failure();
   deferAfterAttention();

@@ -126,6 +126,12 @@ LogicalResult Analysis::explainResults() {
   }
   if (!signature.logits)
     return main.emitError("no output has the role logits");
+  auto type = cast<RankedTensorType>(signature.logits.getType());
+  if (type.getRank() != 3 || !type.getElementType().isF32() ||
+      type.isDynamicDim(2))
+    return main.emitError("logits must be f32 [batch, sequence, vocabulary], "
+                          "got ")
+           << type;
   return success();
 }
 

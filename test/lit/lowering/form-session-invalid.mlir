@@ -219,3 +219,27 @@ func.func @main(%a: tensor<?x?xi64> {llmopt.role = #llmopt.role<tokens>}, %m: te
     : (tensor<?x?x32xf32>, tensor<?x?x32xf32>, tensor<?x?x32xf32>, tensor<?x?xi64>) -> (tensor<?x?x32xf32>, tensor<?x2x?x16xf32>, tensor<?x2x?x16xf32>)
   return %o : tensor<?x?x32xf32>
 }
+
+// -----
+
+// expected-error @below {{logits must be f32 [batch, sequence, vocabulary], got 'tensor<?x32xf32>'}}
+func.func @main(%a: tensor<?xi64> {llmopt.role = #llmopt.role<tokens>}) -> (tensor<?x32xf32> {llmopt.role = #llmopt.role<logits>}) {
+  %t = llmopt.weight "table"(#llmopt.random<1>) : tensor<64x32xf32>
+  %x = llmopt.embedding %a, %t : (tensor<?xi64>, tensor<64x32xf32>) -> tensor<?x32xf32>
+  return %x : tensor<?x32xf32>
+}
+
+// -----
+
+// A table that has no row for the last tokens.
+func.func @main(%a: tensor<?x?xi64> {llmopt.role = #llmopt.role<tokens>}, %p: tensor<?x?xi64> {llmopt.role = #llmopt.role<positions>})
+    -> (tensor<?x?x32xf32> {llmopt.role = #llmopt.role<logits>}) {
+  %t = llmopt.weight "table"(#llmopt.random<1>) : tensor<31x32xf32>
+  %r = llmopt.weight "rope"(#llmopt.random<2>) : tensor<64x16xf32>
+  // expected-error @below {{table has 31 rows for a vocabulary of 32}}
+  %x = llmopt.embedding %a, %t : (tensor<?x?xi64>, tensor<31x32xf32>) -> tensor<?x?x32xf32>
+  %q = llmopt.rope %x at %p, %r {heads = 2, head_dim = 16} : tensor<?x?x32xf32>, tensor<?x?xi64>, tensor<64x16xf32>
+  %o, %k, %v = llmopt.attention %q, %x, %x none {heads = 2, kv_heads = 2, head_dim = 16, scale = 0.25 : f32}
+    : (tensor<?x?x32xf32>, tensor<?x?x32xf32>, tensor<?x?x32xf32>) -> (tensor<?x?x32xf32>, tensor<?x2x?x16xf32>, tensor<?x2x?x16xf32>)
+  return %o : tensor<?x?x32xf32>
+}

@@ -2,8 +2,10 @@
 // RUN: llmopt-opt %s -split-input-file -verify-diagnostics -kernel-insert-barriers
 // RUN: not llmopt-opt %s -split-input-file -kernel-verify-barriers 2>&1 | FileCheck %s
 // RUN: not llmopt-opt %s -split-input-file -kernel-expand 2>&1 | FileCheck %s --check-prefix=EXPAND
+// RUN: not llmopt-opt %s -split-input-file -kernel-specialize-row 2>&1 | FileCheck %s --check-prefix=SPECIALIZE
 
 // CHECK: error: 'kernel.gather_rows' op works on a buffer without a place in the arena (kernel-plan-memory)
+// SPECIALIZE: error: there is no function @forward on kernel operations (llmopt-to-kernel)
 // EXPAND: error: there is no function @forward with planned buffers (llmopt-bufferize)
 func.func @unplanned() {
   %a = kernel.buffer "a" tokens at 0 : memref<?x64xf32>
@@ -62,5 +64,12 @@ func.func @private_part() {
   %a = kernel.buffer "a" tokens at 0 : memref<?x64xf32>
   %b = kernel.buffer "b" logits private at 0 : memref<?x64xf32>
   kernel.gather_rows %a -> %b : memref<?x64xf32>, memref<?x64xf32>
+  return
+}
+
+// -----
+
+// EXPAND: error: there is no function @forward with planned buffers (llmopt-bufferize)
+func.func @forward(%a: memref<?x64xf32>) attributes {kernel.arena_bytes_per_row = 0 : i64} {
   return
 }

@@ -271,3 +271,31 @@ func.func @forward(%tokens: tensor<?xi64>, %positions: tensor<?xi32>) -> tensor<
   %logits = llmopt.linear %q, %table {head} : (tensor<?x64xf32>, !llmopt.packed<64x64, #f32>) -> tensor<?x64xf32>
   return %logits : tensor<?x64xf32>
 }
+
+// -----
+
+#f32 = #llmopt.format<f32, dense>
+
+// Heads that are rotated as others than attention has.
+func.func @forward(%tokens: tensor<?xi64>, %positions: tensor<?xi32>) -> tensor<?x64xf32> {
+  %table = llmopt.encoded_weight "table" codes(#llmopt.random<1>) {zeros = 0 : i64} : !llmopt.packed<64x64, #f32>
+  %r = llmopt.weight "rope"(#llmopt.random<2>) : tensor<128x16xf32>
+  %x = llmopt.embedding %tokens, %table : (tensor<?xi64>, !llmopt.packed<64x64, #f32>) -> tensor<?x64xf32>
+  %q = llmopt.linear %x, %table : (tensor<?x64xf32>, !llmopt.packed<64x64, #f32>) -> tensor<?x64xf32>
+  %k = llmopt.linear %x, %table : (tensor<?x64xf32>, !llmopt.packed<64x64, #f32>) -> tensor<?x64xf32>
+  %v = llmopt.linear %x, %table : (tensor<?x64xf32>, !llmopt.packed<64x64, #f32>) -> tensor<?x64xf32>
+  // expected-error @below {{has no kernel form: rotates 4 heads of 16, but attention has 2 of 32}}
+  %qr = llmopt.rope %q at %positions, %r {heads = 4, head_dim = 16} : tensor<?x64xf32>, tensor<?xi32>, tensor<128x16xf32>
+  %kr = llmopt.rope %k at %positions, %r {heads = 4, head_dim = 16} : tensor<?x64xf32>, tensor<?xi32>, tensor<128x16xf32>
+  %o = llmopt.cached_attention %qr, %kr, %v layer 0 {heads = 2, kv_heads = 2, head_dim = 32, scale = 0.25 : f32}
+    : (tensor<?x64xf32>, tensor<?x64xf32>, tensor<?x64xf32>) -> tensor<?x64xf32>
+  %logits = llmopt.linear %o, %table {head} : (tensor<?x64xf32>, !llmopt.packed<64x64, #f32>) -> tensor<?x64xf32>
+  return %logits : tensor<?x64xf32>
+}
+
+// -----
+
+// expected-error @below {{must have one block, take tokens and positions and return the logits (llmopt-form-session)}}
+func.func @forward(%x: tensor<?x64xf32>) -> tensor<?x64xf32> {
+  return %x : tensor<?x64xf32>
+}
