@@ -69,8 +69,8 @@ FailureOr<WeightView> ShareWeightsPass::view(WeightOp weight) {
   return viewBytes(type, bytes->data(), blob.getTransposed());
 }
 
-/// A hash of a few values, spread over the matrix: each costs the read of a page
-/// of the file.
+/// A hash of a few values, spread over the matrix: each costs the read of a
+/// page of the file.
 static uint64_t sample(const WeightView &view) {
   constexpr int64_t count = 8;
   int64_t elements = view.rows * view.columns;
