@@ -242,8 +242,9 @@ TensorFunction IndexAnalysis::describeConstant(Value value, TypedAttr data) {
   for (int64_t dimension : type.getShape())
     shape.push_back(context.constant(dimension));
   TensorFunction tensor{type.getElementType(), shape, nullptr};
-  auto literal = dyn_cast<DenseElementsAttr>(data);
-  if (!literal || type.getNumElements() == 0)
+  auto literal = dyn_cast<DenseIntOrFPElementsAttr>(data);
+  if (!literal || type.getNumElements() == 0 ||
+      !isa<IntegerType, FloatType>(type.getElementType()))
     return makeBase(value, type.getElementType(), shape);
   auto numberOf = [&](Attribute attribute) -> Expr {
     if (auto number = dyn_cast<FloatAttr>(attribute))

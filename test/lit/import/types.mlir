@@ -59,3 +59,18 @@ func.func @malformed(%x: tensor<?x6xf32>) -> (!onnx.value, !onnx.value, !onnx.va
   %8 = onnx.node "Flatten"(%x) {axis = 3 : i64} : (tensor<?x6xf32>) -> !onnx.value
   return %0, %1, %2, %3 : !onnx.value, !onnx.value, !onnx.value, !onnx.value
 }
+
+// Constants of other kinds of elements are values like any other.
+// CHECK-LABEL: func.func @elements
+// CHECK:         onnx.node "Shape"({{.*}}) -> tensor<1xi64>
+// CHECK:         onnx.node "Shape"({{.*}}) -> tensor<1xi64>
+// CHECK:         onnx.node "Shape"({{.*}}) -> tensor<1xi64>
+func.func @elements() -> (!onnx.value, !onnx.value, !onnx.value) {
+  %s = onnx.initializer "s" = dense<"text"> : tensor<2x!onnx.value>
+  %c = onnx.initializer "c" = dense<(1.0, 2.0)> : tensor<2xcomplex<f32>>
+  %h = onnx.initializer "h" = dense<1.0> : tensor<2xf16>
+  %0 = onnx.node "Shape"(%s) : (tensor<2x!onnx.value>) -> !onnx.value
+  %1 = onnx.node "Shape"(%c) : (tensor<2xcomplex<f32>>) -> !onnx.value
+  %2 = onnx.node "Shape"(%h) : (tensor<2xf16>) -> !onnx.value
+  return %0, %1, %2 : !onnx.value, !onnx.value, !onnx.value
+}
