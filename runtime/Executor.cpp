@@ -20,8 +20,8 @@ llmopt_status Executor::create(uint32_t capacity) {
   rowCapacity = capacity;
   const uint64_t arenaBytes = variant.arena_bytes_per_row * capacity;
   const uint64_t scratchBytes = variant.scratch_bytes * pool.threads();
-  const uint64_t logitBytes =
-      uint64_t{model.vocabulary} * capacity * sizeof(float);
+  const uint64_t logitBytes = uint64_t{llmopt_logit_stride(model.vocabulary)} *
+                              capacity * sizeof(float);
   arena = Mapping::reserve(std::max<uint64_t>(arenaBytes, 1));
   scratch = Mapping::reserve(std::max<uint64_t>(scratchBytes, 1));
   staging = Mapping::reserve(logitBytes);
@@ -80,6 +80,8 @@ void Executor::addSegment(const SequenceRows &work, uint64_t first,
 }
 
 bool Executor::destinationsAreContiguous() const {
+  if (llmopt_logit_stride(model.vocabulary) != model.vocabulary)
+    return false;
   for (uint32_t i = 1; i < call.logit_rows; ++i)
     if (logitDestinations[i] != logitDestinations[i - 1] + model.vocabulary)
       return false;
@@ -99,9 +101,10 @@ llmopt_status Executor::flush() {
   call.weights = weights;
   if (const llmopt_status status = pool.run(variant.forward, call))
     return status;
+  const uint64_t stride = llmopt_logit_stride(model.vocabulary);
   if (!direct)
     for (uint32_t i = 0; i < call.logit_rows; ++i)
-      memcpy(logitDestinations[i], call.logits + uint64_t{i} * model.vocabulary,
+      memcpy(logitDestinations[i], call.logits + i * stride,
              model.vocabulary * sizeof(float));
   call = {};
   return LLMOPT_OK;

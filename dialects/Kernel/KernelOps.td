@@ -143,7 +143,7 @@ def Kernel_ColumnsOp : Kernel_Op<"columns", [Pure]> {
 
 def Kernel_LogitsOp : Kernel_Op<"logits", [Pure]> {
   let summary = "the caller's logits";
-  let description = [{ `[logit_rows, vocabulary]`, outside of the arena. }];
+  let description = [{ `[logit_rows, vocabulary padded to 16]`, outside of the arena. }];
   let results = (outs Kernel_Floats:$result);
   let assemblyFormat = "attr-dict `:` qualified(type($result))";
 }

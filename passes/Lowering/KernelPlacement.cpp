@@ -47,11 +47,6 @@ LogicalResult Placer::placeHead() {
   if (!head || !head->hasOneUse())
     return forward.emitError(
         "logits must be the result of a product that nothing else reads");
-  int64_t vocabulary = columnsOf(logits);
-  if (vocabulary % 16)
-    return head.emitOpError("has no kernel form: the vocabulary must be a "
-                            "multiple of 16, got ")
-           << vocabulary;
   placement.head = head;
   return success();
 }

@@ -9,6 +9,7 @@
 #include "passes/Lowering/KernelPlacement.h"
 #include "passes/Lowering/Passes.h"
 #include "passes/Lowering/WeightTable.h"
+#include "target/CallLayout.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 namespace llmopt {
@@ -208,9 +209,9 @@ Value KernelEmitter::columnsFor(LinearOp op,
 
 LogicalResult KernelEmitter::emit(LinearOp op) {
   if (op == placement.head) {
+    int64_t stride = llmopt_logit_stride(columnsOf(op.getResult()));
     auto type =
-        MemRefType::get({ShapedType::kDynamic, columnsOf(op.getResult())},
-                        builder.getF32Type());
+        MemRefType::get({ShapedType::kDynamic, stride}, builder.getF32Type());
     return emitLinear(op, Epilogue::Store,
                       kernel::LogitsOp::create(builder, op.getLoc(), type));
   }

@@ -80,7 +80,9 @@ typedef struct llmopt_call {
   const int32_t *positions; /* [rows], each in [0, max_positions) */
   const llmopt_segment *segments; /* [segment_count], ascending first_row, covering all rows */
   const uint32_t *logit_row_index; /* [logit_rows], ascending */
-  float *logits;           /* [logit_rows][vocabulary], written; aligned like a float */
+  /* [logit_rows][llmopt_logit_stride(vocabulary)], written; aligned like a float. What
+   * follows the vocabulary in a row has no meaning. */
+  float *logits;
   uint8_t *arena;          /* activations: arena_bytes_per_row * capacity bytes, 64-byte aligned */
   uint8_t *scratch;        /* scratch_bytes for each thread, one after the other */
   const uint8_t *weights;  /* packed weights, 64-byte aligned */
@@ -89,6 +91,11 @@ typedef struct llmopt_call {
   void (*barrier)(struct llmopt_call *call, uint32_t thread);
   void *runtime_state;     /* not for generated code */
 } llmopt_call;
+
+/* Floats from one row of llmopt_call.logits to the next: whole vectors of 16. */
+static inline uint32_t llmopt_logit_stride(uint32_t vocabulary) {
+  return (vocabulary + 15) / 16 * 16;
+}
 
 /* Executed by every thread of the call, thread = 0..threads-1. */
 typedef void (*llmopt_entry)(llmopt_call *call, uint32_t thread);

@@ -22,20 +22,6 @@ func.func @forward(%tokens: tensor<?xi64>, %positions: tensor<?xi32>) -> tensor<
 
 #f32 = #llmopt.format<f32, dense>
 
-// A vocabulary of no whole panels.
-func.func @forward(%tokens: tensor<?xi64>, %positions: tensor<?xi32>) -> tensor<?x40xf32> {
-  %table = llmopt.encoded_weight "table" codes(#llmopt.random<1>) {zeros = 0 : i64} : !llmopt.packed<64x64, #f32>
-  %w = llmopt.encoded_weight "w" codes(#llmopt.random<2>) {zeros = 0 : i64} : !llmopt.packed<40x64, #f32>
-  %x = llmopt.embedding %tokens, %table : (tensor<?xi64>, !llmopt.packed<64x64, #f32>) -> tensor<?x64xf32>
-  // expected-error @below {{has no kernel form: the vocabulary must be a multiple of 16, got 40}}
-  %logits = llmopt.linear %x, %w {head} : (tensor<?x64xf32>, !llmopt.packed<40x64, #f32>) -> tensor<?x40xf32>
-  return %logits : tensor<?x40xf32>
-}
-
-// -----
-
-#f32 = #llmopt.format<f32, dense>
-
 // Weights before llmopt-encode.
 func.func @forward(%tokens: tensor<?xi64>, %positions: tensor<?xi32>) -> tensor<?x64xf32> {
   %table = llmopt.encoded_weight "table" codes(#llmopt.random<1>) {zeros = 0 : i64} : !llmopt.packed<64x64, #f32>

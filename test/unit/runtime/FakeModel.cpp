@@ -99,7 +99,7 @@ void forward(llmopt_call *call, uint32_t thread) {
   for (uint32_t i = thread; i < call->logit_rows; i += call->threads) {
     const uint32_t row = call->logit_row_index[i];
     for (uint32_t entry = 0; entry < kVocabulary; ++entry)
-      call->logits[i * kVocabulary + entry] =
+      call->logits[i * llmopt_logit_stride(kVocabulary) + entry] =
           weights[entry] / weightAt(entry) *
           logitAt(*slotOf(*call, row), call->tokens[row], call->positions[row],
                   entry);
