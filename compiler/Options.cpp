@@ -8,6 +8,8 @@
 
 #include "compiler/Options.h"
 #include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/SmallString.h"
+#include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Format.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/raw_ostream.h"
@@ -68,6 +70,23 @@ static void checkCompression(const CompileOptions &options,
                      std::to_string(options.actGroup));
 }
 
+/// The path without ".", ".." and repeated separators, from the root on.
+static std::string normalised(StringRef file) {
+  llvm::SmallString<256> result(file);
+  if (llvm::sys::fs::make_absolute(result))
+    return file.str();
+  llvm::sys::path::remove_dots(result, /*remove_dot_dot=*/true);
+  return result.str().str();
+}
+
+/// Whether two paths name one file, which need not exist.
+static bool nameOneFile(StringRef a, StringRef b) {
+  bool equivalent;
+  if (!llvm::sys::fs::equivalent(a, b, equivalent))
+    return equivalent;
+  return normalised(a) == normalised(b);
+}
+
 static void checkFiles(const CompileOptions &options,
                        std::vector<std::string> &errors) {
   if (options.model.empty())
@@ -80,15 +99,18 @@ static void checkFiles(const CompileOptions &options,
     if (options.emit != CompileOptions::Emit::Library)
       errors.push_back(
           "'-report' needs a whole compilation; leave '-emit' out");
+    if (nameOneFile(options.report, options.model))
+      errors.push_back("the report '" + options.report +
+                       "' is the model itself");
     if (llvm::sys::path::extension(options.report) != ".json")
       errors.push_back(
           "'-report' expects a file name that ends with .json, not '" +
           options.report + "'");
-    if (options.report == output)
+    if (nameOneFile(options.report, output))
       errors.push_back("'-report' and '-o' name the same file '" + output +
                        "'");
   }
-  if (output == options.model && output != "-")
+  if (output != "-" && nameOneFile(output, options.model))
     errors.push_back("the output '" + output + "' is the model itself");
 }
 

@@ -122,6 +122,10 @@ TEST(Validation, Contradictions) {
             "'-report' expects a file name that ends with .json, not 'r.html'");
   EXPECT_EQ(firstError({"-o", "m.onnx"}),
             "the output 'm.onnx' is the model itself");
+  EXPECT_EQ(firstError({"-o", "./new/../m.onnx"}),
+            "the output './new/../m.onnx' is the model itself");
+  EXPECT_EQ(firstError({"-o", "r.json", "-report=./r.json"}),
+            "'-report' and '-o' name the same file 'r.json'");
   EXPECT_EQ(firstError({"-emit=asm", "-mcpu=znver4,x86-64-v3"}),
             "'-emit' of code needs one CPU, but '-mcpu' names 2");
   EXPECT_EQ(firstError(
