@@ -60,3 +60,10 @@ function(llmopt_add_executable name)
   target_link_libraries(${name} PRIVATE LLMOptPCH ${ARG_LINK} MLIR LLVM)
   target_precompile_headers(${name} REUSE_FROM LLMOptPCH)
 endfunction()
+
+# llmopt_install_tool(NAME): installs a tool, which finds MLIR and LLVM where the build
+# found them.
+function(llmopt_install_tool name)
+  set_target_properties(${name} PROPERTIES INSTALL_RPATH_USE_LINK_PATH ON)
+  install(TARGETS ${name} RUNTIME COMPONENT llmopt-tools)
+endfunction()
