@@ -131,6 +131,18 @@ static LogicalResult checkGrouped(Operation *op, Value buffer, int64_t columns,
   return checkColumns(op, buffer, columns, what);
 }
 
+/// Checks that an operation does not overwrite what other threads still read.
+static LogicalResult checkSeparate(Operation *op, Value input, Value output) {
+  auto bufferOf = [](Value memory) {
+    auto columns = memory.getDefiningOp<ColumnsOp>();
+    return columns ? columns.getBuffer() : memory;
+  };
+  if (bufferOf(input) == bufferOf(output))
+    return op->emitOpError("input and output must be different buffers, as "
+                           "threads read all of a row's input");
+  return success();
+}
+
 static LogicalResult checkRaw(Operation *op, Value weight, int64_t columns,
                               StringRef what) {
   WeightType type = weightOf(weight);
@@ -227,6 +239,15 @@ LogicalResult ColumnsOp::verify() {
   return success();
 }
 
+LogicalResult LogitsOp::verify() {
+  auto type = cast<MemRefType>(getType());
+  if (!type.isDynamicDim(0) || type.isDynamicDim(1) || type.getDimSize(1) == 0)
+    return emitOpError("rows must be dynamic and columns static and positive, "
+                       "got ")
+           << type;
+  return success();
+}
+
 //===----------------------------------------------------------------------===//
 // Products
 //===----------------------------------------------------------------------===//
@@ -252,7 +273,9 @@ LogicalResult LinearOp::verify() {
       return emitOpError("silu_mul needs a multiple of 32 rows, got ") << rows;
     rows /= 2;
   }
-  return checkColumns(*this, getOutput(), rows, "output");
+  if (failed(checkColumns(*this, getOutput(), rows, "output")))
+    return failure();
+  return checkSeparate(*this, getInput(), getOutput());
 }
 
 //===----------------------------------------------------------------------===//
@@ -261,6 +284,8 @@ LogicalResult LinearOp::verify() {
 
 LogicalResult RMSNormOp::verify() {
   int64_t columns = weightOf(getGamma()).getColumns();
+  if (weightOf(getGamma()).getRows() != 1)
+    return emitOpError("gamma must have one row, got ") << getGamma().getType();
   if (failed(checkRaw(*this, getGamma(), columns, "gamma")) ||
       failed(checkColumns(*this, getInput(), columns, "input")))
     return failure();
@@ -277,7 +302,7 @@ LogicalResult GatherRowsOp::verify() {
   if (columnsOf(getInput()) != columnsOf(getOutput()))
     return emitOpError("input and output must have equal columns, got ")
            << columnsOf(getInput()) << " and " << columnsOf(getOutput());
-  return success();
+  return checkSeparate(*this, getInput(), getOutput());
 }
 
 //===----------------------------------------------------------------------===//
@@ -289,8 +314,12 @@ template <typename CacheOp> static LogicalResult verifyGeometry(CacheOp op) {
   if (heads <= 0 || kvHeads <= 0 || heads % kvHeads)
     return op.emitOpError("heads must be a positive multiple of kv_heads, got ")
            << heads << " and " << kvHeads;
-  return checkColumns(op, op.getQkv(),
-                      (heads + 2 * kvHeads) * int64_t(op.getHeadDim()), "qkv");
+  int64_t headDim = op.getHeadDim();
+  if (headDim <= 0 || headDim % 8 || headDim > 256)
+    return op.emitOpError(
+               "head_dim must be a positive multiple of 8, at most 256, got ")
+           << headDim;
+  return checkColumns(op, op.getQkv(), (heads + 2 * kvHeads) * headDim, "qkv");
 }
 
 LogicalResult RopeAppendOp::verify() {
@@ -309,7 +338,10 @@ void RopeAppendOp::getEffects(
 LogicalResult AttentionOp::verify() {
   if (failed(verifyGeometry(*this)))
     return failure();
-  return checkColumns(*this, getOutput(), getHeads() * getHeadDim(), "output");
+  if (failed(checkColumns(*this, getOutput(), getHeads() * getHeadDim(),
+                          "output")))
+    return failure();
+  return checkSeparate(*this, getQkv(), getOutput());
 }
 
 void AttentionOp::getEffects(

@@ -143,9 +143,14 @@ def Kernel_ColumnsOp : Kernel_Op<"columns", [Pure]> {
 
 def Kernel_LogitsOp : Kernel_Op<"logits", [Pure]> {
   let summary = "the caller's logits";
-  let description = [{ `[logit_rows, vocabulary padded to 16]`, outside of the arena. }];
+  let description = [{
+    `[logit_rows, vocabulary padded to 16]`, outside of the arena.
+
+    Constraints: K9 rows are dynamic, columns are static and positive.
+  }];
   let results = (outs Kernel_Floats:$result);
   let assemblyFormat = "attr-dict `:` qualified(type($result))";
+  let hasVerifier = 1;
 }
 
 //===----------------------------------------------------------------------===//
@@ -171,7 +176,8 @@ def Kernel_LinearOp : Kernel_Op<"linear"> {
     (QuantizedRow of the weight's columns and this group), otherwise f32 rows.
 
     Constraints: N1 record inputs come with a group and an integer weight, f32 inputs without a group; N2 the input's row fits the weight's columns;
-    N3 the output has the weight's rows (half of them for silu_mul), up to the padding to 16; N4 the group is a positive multiple of 32.
+    N3 the output has the weight's rows (half of them for silu_mul), up to the padding to 16; N4 the group is a positive multiple of 32;
+    N5 input and output are different buffers.
   }];
   let arguments = (ins Arg<AnyTypeOf<[Kernel_Floats, Kernel_Records]>, "", [MemRead]>:$input, Kernel_WeightType:$weight,
                        Arg<Kernel_Floats, "", [MemRead, MemWrite]>:$output, Kernel_Epilogue:$epilogue, OptionalAttr<I64Attr>:$group);
@@ -211,7 +217,7 @@ def Kernel_QuantizeOp : Kernel_Op<"quantize"> {
 def Kernel_GatherRowsOp : Kernel_Op<"gather_rows"> {
   let summary = "the rows whose logits are wanted";
   let description = [{
-    Constraints: X1 equal columns.
+    Constraints: X1 equal columns; X2 input and output are different buffers.
   }];
   let arguments = (ins Arg<Kernel_Floats, "", [MemRead]>:$input, Arg<Kernel_Floats, "", [MemWrite]>:$output);
   let assemblyFormat = "$input `->` $output attr-dict `:` type($input) `,` type($output)";
@@ -227,7 +233,8 @@ def Kernel_RopeAppendOp : Kernel_Op<"rope_append", [DeclareOpInterfaceMethods<Me
   let description = [{
     A row of qkv is [q of all heads | k of all kv_heads | v of all kv_heads].
 
-    Constraints: H1 heads is a positive multiple of kv_heads, qkv has (heads + 2 kv_heads) * head_dim columns; H2 the table is raw [max_positions, head_dim].
+    Constraints: H1 heads is a positive multiple of kv_heads, qkv has (heads + 2 kv_heads) * head_dim columns; H2 the table is raw
+    [max_positions, head_dim]; H4 head_dim is a positive multiple of 8, at most 256.
   }];
   let arguments = (ins Kernel_Floats:$qkv, Kernel_WeightType:$table, I64Attr:$layer,
                        I64Attr:$heads, I64Attr:$kv_heads, I64Attr:$head_dim);
@@ -240,7 +247,7 @@ def Kernel_AttentionOp : Kernel_Op<"attention", [DeclareOpInterfaceMethods<Memor
   let description = [{
     Reads q from qkv and keys and values of `layer` from the cache.
 
-    Constraints: H1 as for rope_append; H3 output has heads * head_dim columns.
+    Constraints: H1 and H4 as for rope_append; H3 output has heads * head_dim columns; H5 qkv and output are different buffers.
   }];
   let arguments = (ins Kernel_Floats:$qkv, Kernel_Floats:$output, I64Attr:$layer,
                        I64Attr:$heads, I64Attr:$kv_heads, I64Attr:$head_dim, F32Attr:$scale);

@@ -322,3 +322,62 @@ func.func @H3(%qkv: memref<?x128xf32>, %y: memref<?x128xf32>) {
   kernel.attention %qkv -> %y layer 0 {heads = 4, kv_heads = 2, head_dim = 16, scale = 0.25 : f32} : memref<?x128xf32>, memref<?x128xf32>
   return
 }
+
+// -----
+
+func.func @H4_odd(%qkv: memref<?x48xf32>, %t: !kernel.weight<8x12, raw>) {
+  // expected-error @below {{head_dim must be a positive multiple of 8, at most 256, got 12}}
+  kernel.rope_append %qkv, %t layer 0 {heads = 2, kv_heads = 1, head_dim = 12} : memref<?x48xf32>, !kernel.weight<8x12, raw>
+  return
+}
+
+// -----
+
+func.func @H4_large(%qkv: memref<?x1056xf32>, %y: memref<?x528xf32>) {
+  // expected-error @below {{head_dim must be a positive multiple of 8, at most 256, got 264}}
+  kernel.attention %qkv -> %y layer 0 {heads = 2, kv_heads = 1, head_dim = 264, scale = 0.25 : f32} : memref<?x1056xf32>, memref<?x528xf32>
+  return
+}
+
+// -----
+
+func.func @H5(%qkv: memref<?x128xf32>) {
+  %y = kernel.columns %qkv : memref<?x128xf32> -> memref<?x64xf32, strided<[128, 1]>>
+  // expected-error @below {{input and output must be different buffers}}
+  kernel.attention %qkv -> %y layer 0 {heads = 4, kv_heads = 2, head_dim = 16, scale = 0.25 : f32}
+    : memref<?x128xf32>, memref<?x64xf32, strided<[128, 1]>>
+  return
+}
+
+// -----
+
+// Other threads read all columns of a row while one overwrites some of them.
+func.func @N5(%x: memref<?x64xf32>, %w: !kernel.weight<64x64, f32>) {
+  // expected-error @below {{input and output must be different buffers}}
+  kernel.linear add %x, %w -> %x : memref<?x64xf32>, !kernel.weight<64x64, f32>, memref<?x64xf32>
+  return
+}
+
+// -----
+
+func.func @X2(%x: memref<?x64xf32>) {
+  // expected-error @below {{input and output must be different buffers}}
+  kernel.gather_rows %x -> %x : memref<?x64xf32>, memref<?x64xf32>
+  return
+}
+
+// -----
+
+func.func @G1_rows(%x: memref<?x64xf32>, %g: !kernel.weight<2x64, raw>, %y: memref<?x64xf32>) {
+  // expected-error @below {{gamma must have one row, got '!kernel.weight<2x64, raw>'}}
+  kernel.rms_norm %x, %g -> %y {epsilon = 1.0e-5 : f32} : memref<?x64xf32>, !kernel.weight<2x64, raw>, memref<?x64xf32>
+  return
+}
+
+// -----
+
+func.func @K9() {
+  // expected-error @below {{rows must be dynamic and columns static and positive, got 'memref<?x?xf32>'}}
+  %l = kernel.logits : memref<?x?xf32>
+  return
+}

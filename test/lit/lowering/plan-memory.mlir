@@ -23,7 +23,8 @@ func.func @chain() {
   kernel.linear store %a, %t -> %b : memref<?x64xf32>, !kernel.weight<64x64, f32>, memref<?x64xf32>
   kernel.linear store %b, %t -> %c : memref<?x64xf32>, !kernel.weight<64x64, f32>, memref<?x64xf32>
   %d4 = kernel.columns %d : memref<?x16xf32> -> memref<?x16xf32, strided<[16, 1], offset: 0>>
-  kernel.gather_rows %d4 -> %d : memref<?x16xf32, strided<[16, 1], offset: 0>>, memref<?x16xf32>
+  %c4 = kernel.columns %c : memref<?x64xf32> -> memref<?x16xf32, strided<[64, 1], offset: 0>>
+  kernel.gather_rows %c4 -> %d4 : memref<?x16xf32, strided<[64, 1], offset: 0>>, memref<?x16xf32, strided<[16, 1], offset: 0>>
   kernel.linear store %c, %t -> %e : memref<?x64xf32>, !kernel.weight<64x64, f32>, memref<?x64xf32>
   return
 }

@@ -64,13 +64,13 @@ private:
     return std::uniform_int_distribution<int>(first, last)(random);
   }
 
-  /// Copies between buffers of one type; otherwise quantizes the input into a
-  /// buffer of its own.
+  /// Copies between two buffers of one type; otherwise quantizes the input into
+  /// a buffer of its own.
   void addStep(OpBuilder &b, Location loc) {
     Value input = buffers[pick(0, buffers.size() - 1)].getResult();
     Value output = buffers[pick(0, buffers.size() - 1)].getResult();
     auto type = cast<MemRefType>(input.getType());
-    if (type == output.getType()) {
+    if (type == output.getType() && input != output) {
       kernel::GatherRowsOp::create(b, loc, input, output);
       return;
     }
