@@ -105,9 +105,16 @@ LogicalResult Placer::placeAttention(CachedAttentionOp op) {
   auto query = op.getQuery().getDefiningOp<RopeOp>();
   auto key = op.getKey().getDefiningOp<RopeOp>();
   if (!query || !key || !query->hasOneUse() || !key->hasOneUse() ||
-      query.getTable() != key.getTable())
+      query.getTable() != key.getTable() ||
+      query.getPositions() != key.getPositions())
     return op.emitOpError("has no kernel form: query and key must be rotated "
-                          "with one table, for this attention only");
+                          "with one table, at the same positions, for this "
+                          "attention only");
+  int64_t headDim = op.getHeadDim();
+  if (headDim % 8 || headDim > 256)
+    return op.emitOpError("has no kernel form: head_dim must be a multiple of "
+                          "8, at most 256, got ")
+           << headDim;
   for (auto [rope, heads] :
        {std::pair(query, op.getHeads()), std::pair(key, op.getKvHeads())})
     if (rope.getHeads() != heads || rope.getHeadDim() != op.getHeadDim())
@@ -167,12 +174,18 @@ static LinearOp productOf(Value term) {
   return linear && linear->hasOneUse() ? linear : LinearOp();
 }
 
+/// True where the kernel of a product reads `value` itself, not records that
+/// were made from it before.
+static bool readsFloats(LinearOp product, Value value) {
+  return product.getInput() == value && !product.getActivationGroup();
+}
+
 void Placer::placeSum(arith::AddFOp op) {
   std::pair<Value, Value> orders[] = {{op.getRhs(), op.getLhs()},
                                       {op.getLhs(), op.getRhs()}};
   for (auto [product, residual] : orders) {
     LinearOp linear = productOf(product);
-    if (!linear || !isLastReader(op, residual))
+    if (!linear || readsFloats(linear, residual) || !isLastReader(op, residual))
       continue;
     placement.added[op] = linear;
     placement.covered.insert(linear);

@@ -233,7 +233,7 @@ LogicalResult KernelEmitter::emit(arith::AddFOp op) {
   if (!product)
     return op.emitOpError("has no kernel form: one term must be a product that "
                           "nothing else reads, the other must not be read "
-                          "later");
+                          "later, nor as floats by this product");
   Value residual =
       op.getLhs() == product.getResult() ? op.getRhs() : op.getLhs();
   FailureOr<Value> output = floatsOf(residual, op);

@@ -71,7 +71,7 @@ func.func @forward(%tokens: tensor<?xi64>, %positions: tensor<?xi32>) -> tensor<
   %table = llmopt.encoded_weight "table" codes(#llmopt.random<1>) {zeros = 0 : i64} : !llmopt.packed<64x64, #f32>
   %x = llmopt.embedding %tokens, %table : (tensor<?xi64>, !llmopt.packed<64x64, #f32>) -> tensor<?x64xf32>
   %a = llmopt.linear %x, %table : (tensor<?x64xf32>, !llmopt.packed<64x64, #f32>) -> tensor<?x64xf32>
-  // expected-error @below {{has no kernel form: one term must be a product that nothing else reads, the other must not be read later}}
+  // expected-error @below {{has no kernel form: one term must be a product that nothing else reads, the other must not be read later, nor as floats by this product}}
   %s = arith.addf %x, %a : tensor<?x64xf32>
   %b = llmopt.linear %x, %table : (tensor<?x64xf32>, !llmopt.packed<64x64, #f32>) -> tensor<?x64xf32>
   %t = arith.addf %s, %b : tensor<?x64xf32>
@@ -150,7 +150,7 @@ func.func @forward(%tokens: tensor<?xi64>, %positions: tensor<?xi32>) -> tensor<
   %q = llmopt.linear %x, %table : (tensor<?x64xf32>, !llmopt.packed<64x64, #f32>) -> tensor<?x64xf32>
   %k = llmopt.linear %x, %table : (tensor<?x64xf32>, !llmopt.packed<64x64, #f32>) -> tensor<?x64xf32>
   %v = llmopt.linear %x, %table : (tensor<?x64xf32>, !llmopt.packed<64x64, #f32>) -> tensor<?x64xf32>
-  // expected-error @below {{has no kernel form: query and key must be rotated with one table, for this attention only}}
+  // expected-error @below {{has no kernel form: query and key must be rotated with one table, at the same positions, for this attention only}}
   %o = llmopt.cached_attention %q, %k, %v layer 0 {heads = 4, kv_heads = 4, head_dim = 16, scale = 0.25 : f32}
     : (tensor<?x64xf32>, tensor<?x64xf32>, tensor<?x64xf32>) -> tensor<?x64xf32>
   %logits = llmopt.linear %o, %table {head} : (tensor<?x64xf32>, !llmopt.packed<64x64, #f32>) -> tensor<?x64xf32>
@@ -172,7 +172,7 @@ func.func @forward(%tokens: tensor<?xi64>, %positions: tensor<?xi32>) -> tensor<
   %v = llmopt.linear %x, %table : (tensor<?x64xf32>, !llmopt.packed<64x64, #f32>) -> tensor<?x64xf32>
   %qr = llmopt.rope %q at %positions, %r {heads = 4, head_dim = 16} : tensor<?x64xf32>, tensor<?xi32>, tensor<128x16xf32>
   %kr = llmopt.rope %k at %positions, %r2 {heads = 4, head_dim = 16} : tensor<?x64xf32>, tensor<?xi32>, tensor<128x16xf32>
-  // expected-error @below {{has no kernel form: query and key must be rotated with one table, for this attention only}}
+  // expected-error @below {{has no kernel form: query and key must be rotated with one table, at the same positions, for this attention only}}
   %o = llmopt.cached_attention %qr, %kr, %v layer 0 {heads = 4, kv_heads = 4, head_dim = 16, scale = 0.25 : f32}
     : (tensor<?x64xf32>, tensor<?x64xf32>, tensor<?x64xf32>) -> tensor<?x64xf32>
   %logits = llmopt.linear %o, %table {head} : (tensor<?x64xf32>, !llmopt.packed<64x64, #f32>) -> tensor<?x64xf32>
@@ -284,4 +284,61 @@ func.func @forward(%tokens: tensor<?xi64>, %positions: tensor<?xi32>) -> tensor<
 // expected-error @below {{must have one block, take tokens and positions and return the logits (llmopt-form-session)}}
 func.func @forward(%x: tensor<?x64xf32>) -> tensor<?x64xf32> {
   return %x : tensor<?x64xf32>
+}
+
+// -----
+
+#f32 = #llmopt.format<f32, dense>
+
+// A sum with a product of the other term: its kernel would overwrite what other threads still read.
+func.func @forward(%tokens: tensor<?xi64>, %positions: tensor<?xi32>) -> tensor<?x64xf32> {
+  %table = llmopt.encoded_weight "table" codes(#llmopt.random<1>) {zeros = 0 : i64} : !llmopt.packed<64x64, #f32>
+  %x = llmopt.embedding %tokens, %table : (tensor<?xi64>, !llmopt.packed<64x64, #f32>) -> tensor<?x64xf32>
+  %p = llmopt.linear %x, %table : (tensor<?x64xf32>, !llmopt.packed<64x64, #f32>) -> tensor<?x64xf32>
+  // expected-error @below {{the other must not be read later, nor as floats by this product}}
+  %h = arith.addf %x, %p : tensor<?x64xf32>
+  %logits = llmopt.linear %h, %table {head} : (tensor<?x64xf32>, !llmopt.packed<64x64, #f32>) -> tensor<?x64xf32>
+  return %logits : tensor<?x64xf32>
+}
+
+// -----
+
+#f32 = #llmopt.format<f32, dense>
+
+// Query and key at different positions.
+func.func @forward(%tokens: tensor<?xi64>, %positions: tensor<?xi32>) -> tensor<?x64xf32> {
+  %table = llmopt.encoded_weight "table" codes(#llmopt.random<1>) {zeros = 0 : i64} : !llmopt.packed<64x64, #f32>
+  %r = llmopt.weight "rope"(#llmopt.random<2>) : tensor<128x16xf32>
+  %x = llmopt.embedding %tokens, %table : (tensor<?xi64>, !llmopt.packed<64x64, #f32>) -> tensor<?x64xf32>
+  %q = llmopt.linear %x, %table : (tensor<?x64xf32>, !llmopt.packed<64x64, #f32>) -> tensor<?x64xf32>
+  %k = llmopt.linear %x, %table : (tensor<?x64xf32>, !llmopt.packed<64x64, #f32>) -> tensor<?x64xf32>
+  %v = llmopt.linear %x, %table : (tensor<?x64xf32>, !llmopt.packed<64x64, #f32>) -> tensor<?x64xf32>
+  %qr = llmopt.rope %q at %positions, %r {heads = 4, head_dim = 16} : tensor<?x64xf32>, tensor<?xi32>, tensor<128x16xf32>
+  %kr = llmopt.rope %k at %tokens, %r {heads = 4, head_dim = 16} : tensor<?x64xf32>, tensor<?xi64>, tensor<128x16xf32>
+  // expected-error @below {{query and key must be rotated with one table, at the same positions, for this attention only}}
+  %o = llmopt.cached_attention %qr, %kr, %v layer 0 {heads = 4, kv_heads = 4, head_dim = 16, scale = 0.25 : f32}
+    : (tensor<?x64xf32>, tensor<?x64xf32>, tensor<?x64xf32>) -> tensor<?x64xf32>
+  %logits = llmopt.linear %o, %table {head} : (tensor<?x64xf32>, !llmopt.packed<64x64, #f32>) -> tensor<?x64xf32>
+  return %logits : tensor<?x64xf32>
+}
+
+// -----
+
+#f32 = #llmopt.format<f32, dense>
+
+// Heads that the attention kernels have no code for.
+func.func @forward(%tokens: tensor<?xi64>, %positions: tensor<?xi32>) -> tensor<?x48xf32> {
+  %table = llmopt.encoded_weight "table" codes(#llmopt.random<1>) {zeros = 0 : i64} : !llmopt.packed<48x48, #f32>
+  %r = llmopt.weight "rope"(#llmopt.random<2>) : tensor<128x12xf32>
+  %x = llmopt.embedding %tokens, %table : (tensor<?xi64>, !llmopt.packed<48x48, #f32>) -> tensor<?x48xf32>
+  %q = llmopt.linear %x, %table : (tensor<?x48xf32>, !llmopt.packed<48x48, #f32>) -> tensor<?x48xf32>
+  %k = llmopt.linear %x, %table : (tensor<?x48xf32>, !llmopt.packed<48x48, #f32>) -> tensor<?x48xf32>
+  %v = llmopt.linear %x, %table : (tensor<?x48xf32>, !llmopt.packed<48x48, #f32>) -> tensor<?x48xf32>
+  %qr = llmopt.rope %q at %positions, %r {heads = 4, head_dim = 12} : tensor<?x48xf32>, tensor<?xi32>, tensor<128x12xf32>
+  %kr = llmopt.rope %k at %positions, %r {heads = 4, head_dim = 12} : tensor<?x48xf32>, tensor<?xi32>, tensor<128x12xf32>
+  // expected-error @below {{has no kernel form: head_dim must be a multiple of 8, at most 256, got 12}}
+  %o = llmopt.cached_attention %qr, %kr, %v layer 0 {heads = 4, kv_heads = 4, head_dim = 12, scale = 0.25 : f32}
+    : (tensor<?x48xf32>, tensor<?x48xf32>, tensor<?x48xf32>) -> tensor<?x48xf32>
+  %logits = llmopt.linear %o, %table {head} : (tensor<?x48xf32>, !llmopt.packed<48x48, #f32>) -> tensor<?x48xf32>
+  return %logits : tensor<?x48xf32>
 }
