@@ -9,6 +9,7 @@
 #include "dialects/LLMOpt/LLMOptOps.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/DialectImplementation.h"
+#include "mlir/IR/TypeUtilities.h"
 
 using namespace llmopt;
 using namespace mlir;
@@ -242,14 +243,37 @@ LogicalResult RopeOp::verify() {
                       "input and positions");
 }
 
-/// Checks what both attention operations share: head counts and last
+/// Checks that all values have `rank` dimensions, and that all but the last can
+/// be equal.
+static LogicalResult checkRows(Operation *op, ValueRange values, int64_t rank) {
+  ArrayRef<int64_t> first = shapeOf(values.front());
+  for (Value value : values) {
+    ArrayRef<int64_t> shape = shapeOf(value);
+    if (int64_t(shape.size()) != rank)
+      return op->emitOpError("query, key, value and result must have ")
+             << rank << " dimensions, got " << value.getType();
+    if (failed(verifyCompatibleShape(shape.drop_back(), first.drop_back())))
+      return op->emitOpError("leading dimensions of query, key, value and "
+                             "result disagree: ")
+             << values.front().getType() << " and " << value.getType();
+  }
+  return success();
+}
+
+/// Checks what both attention operations share: head counts, ranks and last
 /// dimensions.
 template <typename AttentionLike>
-static LogicalResult verifyGeometry(AttentionLike op) {
+static LogicalResult verifyGeometry(AttentionLike op, int64_t rank) {
   int64_t heads = op.getHeads(), kvHeads = op.getKvHeads();
   if (heads <= 0 || kvHeads <= 0 || heads % kvHeads)
     return op.emitOpError("heads must be a positive multiple of kv_heads, got ")
            << heads << " and " << kvHeads;
+  if (int64_t(op.getHeadDim()) <= 0)
+    return op.emitOpError("head_dim must be positive, got ")
+           << int64_t(op.getHeadDim());
+  Value rows[] = {op.getQuery(), op.getKey(), op.getValue(), op.getResult()};
+  if (failed(checkRows(op, rows, rank)))
+    return failure();
   int64_t width = heads * op.getHeadDim(), kvWidth = kvHeads * op.getHeadDim();
   if (failed(checkLastDimension(op, op.getQuery(), width, "the query")) ||
       failed(checkLastDimension(op, op.getKey(), kvWidth, "the key")) ||
@@ -259,7 +283,7 @@ static LogicalResult verifyGeometry(AttentionLike op) {
 }
 
 LogicalResult AttentionOp::verify() {
-  if (failed(verifyGeometry(*this)))
+  if (failed(verifyGeometry(*this, /*rank=*/3)))
     return failure();
   if (bool(getPastKey()) != bool(getPastValue()))
     return emitOpError("past keys and values come together");
@@ -279,7 +303,7 @@ LogicalResult AttentionOp::verify() {
 }
 
 LogicalResult CachedAttentionOp::verify() {
-  if (failed(verifyGeometry(*this)))
+  if (failed(verifyGeometry(*this, /*rank=*/2)))
     return failure();
   if (int64_t(getLayer()) < 0)
     return emitOpError("layer must not be negative, got ")

@@ -229,8 +229,9 @@ def LLMOpt_AttentionOp : LLMOpt_AttentionBase<"attention", [Pure, AttrSizedOpera
     own sum(mask[b]) - sequence past keys. Query i of a row sees the keys up to its own position that the mask keeps:
     `softmax(scale * q k^T) v`; a row that sees no key is unspecified.
 
-    Constraints: A1 heads is a positive multiple of kv_heads; A2 last dimensions are heads * head_dim and kv_heads * head_dim; A3 past keys and values
-    come together, [batch, kv_heads, tokens, head_dim]; A4 padding is `none` exactly when there is no mask.
+    Constraints: A1 heads is a positive multiple of kv_heads, head_dim is positive; A2 last dimensions are heads * head_dim and
+    kv_heads * head_dim; A3 past keys and values come together, [batch, kv_heads, tokens, head_dim]; A4 padding is `none` exactly when
+    there is no mask; A6 query, key, value and result have three dimensions, of which the first two can be equal.
   }];
   let arguments = (ins LLMOpt_Activations:$query, LLMOpt_Activations:$key, LLMOpt_Activations:$value,
                        Optional<4DTensorOf<[F32]>>:$past_key, Optional<4DTensorOf<[F32]>>:$past_value, Optional<LLMOpt_Indices>:$mask,
@@ -250,7 +251,8 @@ def LLMOpt_CachedAttentionOp : LLMOpt_AttentionBase<"cached_attention", [MemoryE
     `llmopt.attention` after the stateful entry is formed: rows [rows, features] belong to the sequences of the call, keys and values are appended to the
     cache of `layer`, and masks, positions and lengths are the call's.
 
-    Constraints: A1, A2 as for `llmopt.attention`; A5 layer is not negative.
+    Constraints: A1, A2 as for `llmopt.attention`; A5 layer is not negative; A7 query, key, value and result have two dimensions, of
+    which the first can be equal.
   }];
   let arguments = (ins LLMOpt_Activations:$query, LLMOpt_Activations:$key, LLMOpt_Activations:$value,
                        I64Attr:$layer, I64Attr:$heads, I64Attr:$kv_heads, I64Attr:$head_dim, F32Attr:$scale);

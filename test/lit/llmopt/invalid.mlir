@@ -466,3 +466,39 @@ func.func @A5(%q: tensor<?x16xf32>, %k: tensor<?x8xf32>) {
     : (tensor<?x16xf32>, tensor<?x8xf32>, tensor<?x8xf32>) -> tensor<?x16xf32>
   return
 }
+
+// -----
+
+func.func @A1_head_dim(%q: tensor<?x?x0xf32>) {
+  // expected-error @below {{head_dim must be positive, got 0}}
+  %o, %pk, %pv = llmopt.attention %q, %q, %q none {heads = 4, kv_heads = 2, head_dim = 0, scale = 0.5 : f32}
+    : (tensor<?x?x0xf32>, tensor<?x?x0xf32>, tensor<?x?x0xf32>) -> (tensor<?x?x0xf32>, tensor<?x2x?x0xf32>, tensor<?x2x?x0xf32>)
+  return
+}
+
+// -----
+
+func.func @A6(%q: tensor<?x16xf32>) {
+  // expected-error @below {{query, key, value and result must have 3 dimensions, got 'tensor<?x16xf32>'}}
+  %o, %pk, %pv = llmopt.attention %q, %q, %q none {heads = 4, kv_heads = 4, head_dim = 4, scale = 0.5 : f32}
+    : (tensor<?x16xf32>, tensor<?x16xf32>, tensor<?x16xf32>) -> (tensor<?x16xf32>, tensor<?x4x?x4xf32>, tensor<?x4x?x4xf32>)
+  return
+}
+
+// -----
+
+func.func @A6_leading(%q: tensor<2x?x16xf32>, %k: tensor<3x?x16xf32>) {
+  // expected-error @below {{leading dimensions of query, key, value and result disagree: 'tensor<2x?x16xf32>' and 'tensor<3x?x16xf32>'}}
+  %o, %pk, %pv = llmopt.attention %q, %k, %q none {heads = 4, kv_heads = 4, head_dim = 4, scale = 0.5 : f32}
+    : (tensor<2x?x16xf32>, tensor<3x?x16xf32>, tensor<2x?x16xf32>) -> (tensor<2x?x16xf32>, tensor<?x4x?x4xf32>, tensor<?x4x?x4xf32>)
+  return
+}
+
+// -----
+
+func.func @A7(%q: tensor<?x?x16xf32>) {
+  // expected-error @below {{query, key, value and result must have 2 dimensions, got 'tensor<?x?x16xf32>'}}
+  %o = llmopt.cached_attention %q, %q, %q layer 0 {heads = 4, kv_heads = 4, head_dim = 4, scale = 0.5 : f32}
+    : (tensor<?x?x16xf32>, tensor<?x?x16xf32>, tensor<?x?x16xf32>) -> tensor<?x?x16xf32>
+  return
+}
