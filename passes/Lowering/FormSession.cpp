@@ -73,10 +73,10 @@ static RankedTensorType overRows(Type type) {
 static bool isRowwise(Operation &op) {
   if (isa<EmbeddingOp, LinearOp, RMSNormOp, GluOp, SplitOp, RopeOp>(op))
     return true;
+  auto isOverRows = [](Type type) { return static_cast<bool>(overRows(type)); };
   return op.hasTrait<OpTrait::Elementwise>() &&
-         llvm::all_of(op.getOperandTypes(), [](Type type) {
-           return static_cast<bool>(overRows(type));
-         });
+         llvm::all_of(op.getOperandTypes(), isOverRows) &&
+         llvm::all_of(op.getResultTypes(), isOverRows);
 }
 
 //===----------------------------------------------------------------------===//

@@ -28,6 +28,7 @@ private:
   LogicalResult explainArguments();
   LogicalResult explainResults();
   LogicalResult assignLayers();
+  LogicalResult checkCacheResults();
   LogicalResult checkLayer(AttentionOp attention, int64_t layer);
   LogicalResult checkPast(AttentionOp attention, Value past, Role role,
                           int64_t layer);
@@ -218,6 +219,21 @@ LogicalResult Analysis::assignLayers() {
   return success();
 }
 
+/// The runtime answers keys and values from the cache, so nothing else can be
+/// returned as such.
+LogicalResult Analysis::checkCacheResults() {
+  for (OpOperand &operand : terminator->getOpOperands()) {
+    ArgumentRoleAttr role = resultRole(operand.getOperandNumber());
+    auto attention = operand.get().getDefiningOp<AttentionOp>();
+    if (role.getRole() != Role::Logits &&
+        (!attention || operand.get() == attention.getResult()))
+      return signature.main.emitError()
+             << "output " << operand.getOperandNumber() << " has the role "
+             << role << ", but is no present of an attention";
+  }
+  return success();
+}
+
 //===----------------------------------------------------------------------===//
 // Geometry
 //===----------------------------------------------------------------------===//
@@ -299,7 +315,8 @@ FailureOr<SessionSignature> Analysis::run() {
       return main.emitError("inputs and outputs must be ranked tensors, got ")
              << type;
   if (failed(explainArguments()) || failed(explainResults()) ||
-      failed(assignLayers()) || failed(describeDecoder()))
+      failed(assignLayers()) || failed(checkCacheResults()) ||
+      failed(describeDecoder()))
     return failure();
   return signature;
 }

@@ -243,3 +243,37 @@ func.func @main(%a: tensor<?x?xi64> {llmopt.role = #llmopt.role<tokens>}, %p: te
     : (tensor<?x?x32xf32>, tensor<?x?x32xf32>, tensor<?x?x32xf32>) -> (tensor<?x?x32xf32>, tensor<?x2x?x16xf32>, tensor<?x2x?x16xf32>)
   return %o : tensor<?x?x32xf32>
 }
+
+// -----
+
+// A present output that is the past: the runtime would return past and new tokens.
+// expected-error @below {{output 1 has the role #llmopt.role<key>, but is no present of an attention}}
+func.func @main(%a: tensor<?x?xi64> {llmopt.role = #llmopt.role<tokens>}, %p: tensor<?x?xi64> {llmopt.role = #llmopt.role<positions>},
+                %pk: tensor<?x2x?x16xf32> {llmopt.role = #llmopt.role<key>}, %pv: tensor<?x2x?x16xf32> {llmopt.role = #llmopt.role<value>})
+    -> (tensor<?x?x32xf32> {llmopt.role = #llmopt.role<logits>}, tensor<?x2x?x16xf32> {llmopt.role = #llmopt.role<key>}) {
+  %t = llmopt.weight "table"(#llmopt.random<1>) : tensor<64x32xf32>
+  %r = llmopt.weight "rope"(#llmopt.random<2>) : tensor<64x16xf32>
+  %x = llmopt.embedding %a, %t : (tensor<?x?xi64>, tensor<64x32xf32>) -> tensor<?x?x32xf32>
+  %q = llmopt.rope %x at %p, %r {heads = 2, head_dim = 16} : tensor<?x?x32xf32>, tensor<?x?xi64>, tensor<64x16xf32>
+  %o, %k, %v = llmopt.attention %q, %x, %x past(%pk, %pv) none {heads = 2, kv_heads = 2, head_dim = 16, scale = 0.25 : f32}
+    : (tensor<?x?x32xf32>, tensor<?x?x32xf32>, tensor<?x?x32xf32>, tensor<?x2x?x16xf32>, tensor<?x2x?x16xf32>)
+    -> (tensor<?x?x32xf32>, tensor<?x2x?x16xf32>, tensor<?x2x?x16xf32>)
+  return %o, %pk : tensor<?x?x32xf32>, tensor<?x2x?x16xf32>
+}
+
+// -----
+
+// An operation by elements whose result is no activation.
+func.func @main(%a: tensor<?x?xi64> {llmopt.role = #llmopt.role<tokens>}, %p: tensor<?x?xi64> {llmopt.role = #llmopt.role<positions>})
+    -> (tensor<?x?x32xf32> {llmopt.role = #llmopt.role<logits>}) {
+  %t = llmopt.weight "table"(#llmopt.random<1>) : tensor<64x32xf32>
+  %r = llmopt.weight "rope"(#llmopt.random<2>) : tensor<64x16xf32>
+  %x = llmopt.embedding %a, %t : (tensor<?x?xi64>, tensor<64x32xf32>) -> tensor<?x?x32xf32>
+  // expected-error @below {{'arith.fptosi' op has no meaning over rows of several sequences}}
+  %i = arith.fptosi %x : tensor<?x?x32xf32> to tensor<?x?x32xi32>
+  %f = arith.sitofp %i : tensor<?x?x32xi32> to tensor<?x?x32xf32>
+  %q = llmopt.rope %f at %p, %r {heads = 2, head_dim = 16} : tensor<?x?x32xf32>, tensor<?x?xi64>, tensor<64x16xf32>
+  %o, %k, %v = llmopt.attention %q, %x, %x none {heads = 2, kv_heads = 2, head_dim = 16, scale = 0.25 : f32}
+    : (tensor<?x?x32xf32>, tensor<?x?x32xf32>, tensor<?x?x32xf32>) -> (tensor<?x?x32xf32>, tensor<?x2x?x16xf32>, tensor<?x2x?x16xf32>)
+  return %o : tensor<?x?x32xf32>
+}
