@@ -148,6 +148,8 @@ LogicalResult RaiseAttention::checkOptions(onnx::NodeOp node,
     if (auto type = node.getNodeAttr<StringAttr>(name);
         type && type.getValue() != "NONE")
       return refuse("a quantized cache is not supported");
+  if (getUsedResult(node, 3))
+    return refuse("its fourth output (products of queries and keys) is used");
   for (unsigned index : {3, 4}) {
     Value past = getInput(node, index);
     if (past && (!isa<BlockArgument>(past) || !getFloatTensorType(past) ||
@@ -252,8 +254,11 @@ void RaiseAttention::replaceByAttention(onnx::NodeOp node,
       rewriter, node.getLoc(), TypeRange{query, present, present}, parts[0],
       parts[1], parts[2], pastKey, pastValue, mask, Padding::Right,
       geometry.heads, geometry.kvHeads, geometry.headDim, APFloat(scale));
-  rewriter.replaceOp(node,
-                     attention.getResults().take_front(node.getNumResults()));
+  // A fourth output is not used.
+  for (auto [result, value] :
+       llvm::zip(node.getResults(), attention.getResults()))
+    rewriter.replaceAllUsesWith(result, value);
+  rewriter.eraseOp(node);
 }
 
 Value RaiseAttention::findTokens() const {

@@ -1,7 +1,7 @@
 // RUN: llmopt-opt %s -weights-of=%s -llmopt-import | FileCheck %s
 
 // A block as the onnxruntime-genai builder writes it: packed projection, GroupQueryAttention with rotary caches, the table of
-// the embedding stored as the transpose of the head. The bytes of this file serve as the weights.
+// the embedding stored as the transpose of the head, a fourth output that nothing uses. The bytes of this file serve as the weights.
 
 // Options that mean something else, and lengths that do not come from the mask, are refused.
 // RUN: sed 's/softcap = 0.0/rotary_interleaved = 1 : i64, softcap = 0.0/' %s | not llmopt-opt -weights-of=%s -llmopt-import 2>&1 | FileCheck %s --check-prefix=INTERLEAVED
@@ -78,11 +78,12 @@ module attributes {onnx.opset = {ai.onnx = 22 : i64, com.microsoft = 1 : i64}} {
     %n = onnx.node "SimplifiedLayerNormalization"(%x, %gamma) {axis = -1 : i64, epsilon = 1.0e-5 : f32, stash_type = 1 : i64}
       : (!onnx.value, tensor<4xf32>) -> !onnx.value
     %p = onnx.node "MatMul"(%n, %qkv) : (!onnx.value, tensor<4x8xf32>) -> !onnx.value
-    %a:3 = onnx.node "GroupQueryAttention" domain "com.microsoft"
+    %a:4 = onnx.node "GroupQueryAttention" domain "com.microsoft"
         (%p, %none, %none, %past_k, %past_v, %lengths, %total, %cos, %sin, %none, %none, %none)
         {do_rotary = 1 : i64, kv_num_heads = 1 : i64, num_heads = 2 : i64, scale = 0.5 : f32, softcap = 0.0 : f32}
       : (!onnx.value, !onnx.value, !onnx.value, tensor<?x1x?x?xf32>, tensor<?x1x?x?xf32>, !onnx.value, !onnx.value,
-         tensor<2x1xf32>, tensor<2x1xf32>, !onnx.value, !onnx.value, !onnx.value) -> (!onnx.value, !onnx.value, !onnx.value)
+         tensor<2x1xf32>, tensor<2x1xf32>, !onnx.value, !onnx.value, !onnx.value)
+      -> (!onnx.value, !onnx.value, !onnx.value, !onnx.value)
     %l = onnx.node "SkipSimplifiedLayerNormalization" domain "com.microsoft" (%x, %a#0, %gamma)
       : (!onnx.value, !onnx.value, tensor<4xf32>) -> !onnx.value
     %y = onnx.node "MatMul"(%l, %head) : (!onnx.value, tensor<4x3xf32>) -> !onnx.value
