@@ -10,16 +10,27 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace llmopt::tools {
 
+/// Makes a NaN the least likely: it has no place in an order, and sorting with
+/// it is undefined.
+static float orderable(float logit) {
+  return std::isnan(logit) ? -std::numeric_limits<float>::infinity() : logit;
+}
+
 int32_t Sampler::sample(std::span<const float> logits) {
   if (settings.temperature <= 0)
-    return static_cast<int32_t>(std::max_element(logits.begin(), logits.end()) -
+    return static_cast<int32_t>(std::max_element(logits.begin(), logits.end(),
+                                                 [](float a, float b) {
+                                                   return orderable(a) <
+                                                          orderable(b);
+                                                 }) -
                                 logits.begin());
   candidates.clear();
   for (size_t i = 0; i < logits.size(); ++i)
-    candidates.push_back({static_cast<int32_t>(i), logits[i], 0});
+    candidates.push_back({static_cast<int32_t>(i), orderable(logits[i]), 0});
   const auto isMoreLikely = [](const Candidate &a, const Candidate &b) {
     return a.logit != b.logit ? a.logit > b.logit : a.token < b.token;
   };

@@ -11,6 +11,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
 #include <map>
 
 using namespace llmopt::tools;
@@ -34,6 +35,18 @@ TEST(Sampler, GreedyTakesTheFirstLargest) {
   Sampler sampler({});
   EXPECT_EQ(sampler.sample(kLogits), 1);
   EXPECT_EQ(sampler.sample(std::vector<float>{1, 2, 2}), 1);
+}
+
+TEST(Sampler, NeverTakesNaN) {
+  constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
+  std::vector<float> logits(1000, kNaN);
+  logits[0] = logits[500] = 1;
+  logits[700] = 2;
+  EXPECT_EQ(Sampler({}).sample(logits), 700);
+  EXPECT_EQ(Sampler({}).sample(std::vector<float>{kNaN, 1}), 1);
+  Sampler sampler({.temperature = 1});
+  for (int i = 0; i < 100; ++i)
+    EXPECT_FALSE(std::isnan(logits[sampler.sample(logits)]));
 }
 
 TEST(Sampler, DrawsByProbability) {
