@@ -23,10 +23,13 @@ namespace {
 
 /// Base of the patterns: what makes products fusable, and the fusion.
 template <typename RootOp> struct FusePattern : OpRewritePattern<RootOp> {
-  using OpRewritePattern<RootOp>::OpRewritePattern;
+  FusePattern(MLIRContext *context, Pass::Statistic &fused)
+      : OpRewritePattern<RootOp>(context), fused(fused) {}
 
   LogicalResult fuse(RootOp root, ArrayRef<Value> factors, bool interleaved,
                      PatternRewriter &rewriter) const;
+
+  Pass::Statistic &fused; ///< products that became part of another
 };
 
 struct FuseAttention : FusePattern<CachedAttentionOp> {
@@ -160,6 +163,7 @@ LogicalResult FusePattern<RootOp>::fuse(RootOp root, ArrayRef<Value> factors,
   auto split = SplitOp::create(rewriter, location, types, product, interleaved);
   for (auto [linear, part] : llvm::zip_equal(linears, split.getParts()))
     rewriter.replaceOp(linear, part);
+  fused += linears.size();
   return success();
 }
 
@@ -178,7 +182,7 @@ LogicalResult FuseAttention::matchAndRewrite(CachedAttentionOp op,
 
 void FuseLinears::runOnOperation() {
   RewritePatternSet patterns(&getContext());
-  patterns.add<FuseAttention, FuseGlu>(&getContext());
+  patterns.add<FuseAttention, FuseGlu>(&getContext(), numFused);
   if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
     signalPassFailure();
 }

@@ -55,6 +55,7 @@ void InsertBarriers::runOnOperation() {
       if (conflict(sinceBarrier, *accesses)) {
         OpBuilder builder(&op);
         kernel::BarrierOp::create(builder, op.getLoc());
+        ++numBarriers;
         sinceBarrier.clear();
       }
       llvm::append_range(sinceBarrier, *accesses);

@@ -59,6 +59,9 @@ def FuseLinears : Pass<"llmopt-fuse-linears", "::mlir::func::FuncOp"> {
     activation groups, and weights whose rows are no multiple of 16, stay separate.
   }];
   let dependentDialects = ["::llmopt::LLMOptDialect"];
+  let statistics = [
+    Statistic<"numFused", "fused", "products that became part of another">
+  ];
 }
 
 //===----------------------------------------------------------------------===//
@@ -130,6 +133,9 @@ def InsertBarriers : Pass<"kernel-insert-barriers", "::mlir::func::FuncOp"> {
     possible, which gives the fewest of them in straight-line code.
   }];
   let dependentDialects = ["::llmopt::kernel::KernelDialect"];
+  let statistics = [
+    Statistic<"numBarriers", "barriers", "barriers inserted">
+  ];
 }
 
 def VerifyBarriers : Pass<"kernel-verify-barriers", "::mlir::func::FuncOp"> {
