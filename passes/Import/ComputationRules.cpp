@@ -131,8 +131,11 @@ static bool describeGroupQueryAttention(onnx::NodeOp node,
   const TensorFunction *query = analysis.lookup(getInput(node, 0));
   int64_t heads = getIntAttr(node, "num_heads", 0),
           kvHeads = getIntAttr(node, "kv_num_heads", 0);
+  constexpr int64_t maxHeads = int64_t(1) << 32;
+  if (heads <= 0 || heads > maxHeads || kvHeads <= 0 || kvHeads > maxHeads)
+    return false;
   int64_t divisor = getInput(node, 1) ? heads : heads + 2 * kvHeads;
-  if (!query || query->shape.size() != 3 || divisor <= 0 ||
+  if (!query || query->shape.size() != 3 ||
       query->shape[2]->kind != Kind::Constant ||
       query->shape[2]->value % divisor)
     return false;

@@ -87,7 +87,15 @@ void IndexAnalysis::describeArguments(func::FuncOp function) {
   }
 }
 
+/// False for what no dimension can be, as in a Reshape to [-2, -2].
+static bool isDimension(Expr expression) {
+  return expression &&
+         (expression->kind != Kind::Constant || expression->value >= 0);
+}
+
 void IndexAnalysis::describeNode(onnx::NodeOp node) {
+  if (node.getNumResults() == 0)
+    return; // rules may rely on a result
   IndexRule rule = findLayoutRule(node);
   if (!rule)
     rule = findElementwiseRule(node);
@@ -97,7 +105,7 @@ void IndexAnalysis::describeNode(onnx::NodeOp node) {
   if (!rule || !rule(node, *this, results))
     return;
   for (auto [value, tensor] : llvm::zip(node.getResults(), results)) {
-    if (!tensor.elementType || llvm::is_contained(tensor.shape, nullptr))
+    if (!tensor.elementType || !llvm::all_of(tensor.shape, isDimension))
       continue;
     if (!tensor.element)
       tensor = makeBase(value, tensor.elementType, tensor.shape);
