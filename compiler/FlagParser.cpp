@@ -219,3 +219,11 @@ void FlagParser::printHelp(llvm::raw_ostream &os) const {
         "or as the next "
         "argument.\n";
 }
+
+bool FlagParser::answer(const Result &result, llvm::raw_ostream &os) const {
+  if (result.help)
+    printHelp(os);
+  if (result.version)
+    os << producerName() << "\n";
+  return result.help || result.version;
+}

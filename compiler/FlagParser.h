@@ -91,6 +91,10 @@ public:
 
   void printHelp(llvm::raw_ostream &os) const;
 
+  /// Prints the help text or the version where the command line asks for it;
+  /// true if it does, and the tool has nothing else to do.
+  bool answer(const Result &result, llvm::raw_ostream &os) const;
+
 private:
   struct Group {
     std::string title;

@@ -45,11 +45,7 @@ std::optional<int> parseOptions(int argc, char **argv, BenchOptions &options) {
     llvm::errs() << "error: unexpected argument '" << argument << "'\n";
   if (!flags.errors.empty() || !flags.positional.empty())
     return 2;
-  if (flags.help)
-    parser.printHelp(llvm::outs());
-  if (flags.version)
-    llvm::outs() << producerName() << "\n";
-  if (flags.help || flags.version)
+  if (parser.answer(flags, llvm::outs()))
     return 0;
   return std::nullopt;
 }

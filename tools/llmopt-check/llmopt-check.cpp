@@ -141,11 +141,7 @@ int main(int argc, char **argv) {
   addModelFlags(parser, options);
   addJobsFlag(parser, options);
   FlagParser::Result flags = parser.parse({argv + 1, argv + argc});
-  if (flags.help)
-    parser.printHelp(llvm::outs());
-  if (flags.version)
-    llvm::outs() << producerName() << "\n";
-  if (flags.help || flags.version)
+  if (parser.answer(flags, llvm::outs()))
     return 0;
 
   std::vector<std::string> errors = std::move(flags.errors);
