@@ -1,9 +1,8 @@
-//===- Descriptor.h - Checks of the descriptor of a loaded library  -*- C++
-//-*-===//
+//===- Descriptor.h - Checks of the descriptor of a loaded library --------===//
 //
 // Part of the llmopt project, under the Apache License v2.0 with LLVM
-// Exceptions. See LICENSE for licence information. SPDX-License-Identifier:
-// Apache-2.0 WITH LLVM-exception
+// Exceptions. See LICENSE for licence information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 

@@ -1,9 +1,8 @@
-//===- FunctionalRun.h - Computes the ONNX signature on the paged cache  -*- C++
-//-*-===//
+//===- FunctionalRun.h - Computes the ONNX signature on the paged cache ---===//
 //
 // Part of the llmopt project, under the Apache License v2.0 with LLVM
-// Exceptions. See LICENSE for licence information. SPDX-License-Identifier:
-// Apache-2.0 WITH LLVM-exception
+// Exceptions. See LICENSE for licence information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 

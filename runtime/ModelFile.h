@@ -1,9 +1,8 @@
-//===- ModelFile.h - Checks of a library file before it is loaded  -*- C++
-//-*-===//
+//===- ModelFile.h - Checks of a library file before it is loaded ---------===//
 //
 // Part of the llmopt project, under the Apache License v2.0 with LLVM
-// Exceptions. See LICENSE for licence information. SPDX-License-Identifier:
-// Apache-2.0 WITH LLVM-exception
+// Exceptions. See LICENSE for licence information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 

@@ -1,9 +1,8 @@
-//===- CallLayout.h - Where generated code finds the fields of a call -*- C++
-//-*-===//
+//===- CallLayout.h - Where generated code finds the fields of a call -----===//
 //
 // Part of the llmopt project, under the Apache License v2.0 with LLVM
-// Exceptions. See LICENSE for licence information. SPDX-License-Identifier:
-// Apache-2.0 WITH LLVM-exception
+// Exceptions. See LICENSE for licence information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 //

@@ -1,9 +1,8 @@
-//===- BenchSupport.h - Memory, threads and timing of the micro-benchmark -*-
-// C++ -*-===//
+//===- BenchSupport.h - Memory, threads and timing of the micro-benchmark -===//
 //
 // Part of the llmopt project, under the Apache License v2.0 with LLVM
-// Exceptions. See LICENSE for licence information. SPDX-License-Identifier:
-// Apache-2.0 WITH LLVM-exception
+// Exceptions. See LICENSE for licence information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 

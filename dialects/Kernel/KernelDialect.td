@@ -1,7 +1,7 @@
-//===- KernelDialect.td - The kernel dialect -----------------*- tablegen -*-===//
+//===- KernelDialect.td - The kernel dialect ---------------*- tablegen -*-===//
 //
-// Part of the llmopt project, under the Apache License v2.0 with LLVM Exceptions.
-// See LICENSE for licence information.
+// Part of the llmopt project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for licence information.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//

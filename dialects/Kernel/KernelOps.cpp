@@ -1,4 +1,4 @@
-//===- KernelOps.cpp - The kernel dialect and its verifiers --- -*- C++ -*-===//
+//===- KernelOps.cpp - The kernel dialect and its verifiers -----*- C++ -*-===//
 //
 // Part of the llmopt project, under the Apache License v2.0 with LLVM
 // Exceptions. See LICENSE for licence information.

@@ -1,4 +1,4 @@
-//===- KernelOps.h - Operations of the kernel dialect --------- -*- C++ -*-===//
+//===- KernelOps.h - Operations of the kernel dialect -----------*- C++ -*-===//
 //
 // Part of the llmopt project, under the Apache License v2.0 with LLVM
 // Exceptions. See LICENSE for licence information.

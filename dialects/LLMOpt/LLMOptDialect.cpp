@@ -1,4 +1,4 @@
-//===- LLMOptDialect.cpp - Attributes and types of llmopt ---- -*- C++ -*--===//
+//===- LLMOptDialect.cpp - Attributes and types of llmopt -------*- C++ -*-===//
 //
 // Part of the llmopt project, under the Apache License v2.0 with LLVM
 // Exceptions. See LICENSE for licence information.

@@ -1,4 +1,4 @@
-//===- LLMOptDialect.h - The llmopt dialect ------------------ -*- C++ -*--===//
+//===- LLMOptDialect.h - The llmopt dialect ---------------------*- C++ -*-===//
 //
 // Part of the llmopt project, under the Apache License v2.0 with LLVM
 // Exceptions. See LICENSE for licence information.

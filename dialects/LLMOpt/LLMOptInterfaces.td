@@ -1,7 +1,7 @@
-//===- LLMOptInterfaces.td - What passes may ask of an op ----*- tablegen -*-===//
+//===- LLMOptInterfaces.td - What passes may ask of an op --*- tablegen -*-===//
 //
-// Part of the llmopt project, under the Apache License v2.0 with LLVM Exceptions.
-// See LICENSE for licence information.
+// Part of the llmopt project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for licence information.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//

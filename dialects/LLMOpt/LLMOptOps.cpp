@@ -1,4 +1,4 @@
-//===- LLMOptOps.cpp - Verifiers of the llmopt operations ---- -*- C++ -*--===//
+//===- LLMOptOps.cpp - Verifiers of the llmopt operations -------*- C++ -*-===//
 //
 // Part of the llmopt project, under the Apache License v2.0 with LLVM
 // Exceptions. See LICENSE for licence information.

@@ -1,4 +1,4 @@
-//===- LLMOptOps.h - Operations of the llmopt dialect -------- -*- C++ -*--===//
+//===- LLMOptOps.h - Operations of the llmopt dialect -----------*- C++ -*-===//
 //
 // Part of the llmopt project, under the Apache License v2.0 with LLVM
 // Exceptions. See LICENSE for licence information.

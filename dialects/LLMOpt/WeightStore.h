@@ -1,4 +1,4 @@
-//===- WeightStore.h - The bytes behind weight references ---- -*- C++ -*--===//
+//===- WeightStore.h - The bytes behind weight references -------*- C++ -*-===//
 //
 // Part of the llmopt project, under the Apache License v2.0 with LLVM
 // Exceptions. See LICENSE for licence information.

@@ -1,7 +1,7 @@
-//===- Passes.td - Passes from onnx to llmopt ------------ -*- tablegen -*-===//
+//===- Passes.td - Passes from onnx to llmopt --------------*- tablegen -*-===//
 //
-// Part of the llmopt project, under the Apache License v2.0 with LLVM Exceptions.
-// See LICENSE for licence information.
+// Part of the llmopt project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for licence information.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//

@@ -1,9 +1,8 @@
-//===- RaiseAttention.cpp - Attention written out in primitive nodes -*- C++
-//-*-===//
+//===- RaiseAttention.cpp - Attention written out in primitive nodes ------===//
 //
 // Part of the llmopt project, under the Apache License v2.0 with LLVM
-// Exceptions. See LICENSE for licence information. SPDX-License-Identifier:
-// Apache-2.0 WITH LLVM-exception
+// Exceptions. See LICENSE for licence information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 

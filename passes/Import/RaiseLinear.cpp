@@ -1,9 +1,8 @@
-//===- RaiseLinear.cpp - Products with constant weights, embeddings -*- C++
-//-*-===//
+//===- RaiseLinear.cpp - Products with constant weights, embeddings -------===//
 //
 // Part of the llmopt project, under the Apache License v2.0 with LLVM
-// Exceptions. See LICENSE for licence information. SPDX-License-Identifier:
-// Apache-2.0 WITH LLVM-exception
+// Exceptions. See LICENSE for licence information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 

@@ -1,4 +1,4 @@
-//===- Passes.h - Passes that quantize and encode weights ----- -*- C++ -*-===//
+//===- Passes.h - Passes that quantize and encode weights -------*- C++ -*-===//
 //
 // Part of the llmopt project, under the Apache License v2.0 with LLVM
 // Exceptions. See LICENSE for licence information.

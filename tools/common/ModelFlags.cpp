@@ -1,9 +1,8 @@
-//===- ModelFlags.cpp - Flags and exit codes of the tools that open models -*-
-// C++ -*-===//
+//===- ModelFlags.cpp - Flags and exit codes of the tools that open models ===//
 //
 // Part of the llmopt project, under the Apache License v2.0 with LLVM
-// Exceptions. See LICENSE for licence information. SPDX-License-Identifier:
-// Apache-2.0 WITH LLVM-exception
+// Exceptions. See LICENSE for licence information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 

@@ -1,7 +1,7 @@
 /*===- ModelABI.h - Contract between a compiled model and the runtime -*- C -*-===*\
 |*
-|* Part of the llmopt project, under the Apache License v2.0 with LLVM Exceptions.
-|* See LICENSE for licence information.
+|* Part of the llmopt project, under the Apache License v2.0 with LLVM
+|* Exceptions. See LICENSE for licence information.
 |* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 |*
 |*===----------------------------------------------------------------------===*|

@@ -1,8 +1,7 @@
 /*===- Runtime.h - Run compiled models (C interface) -------------*- C -*-===*\
 |*
 |* Part of the llmopt project, under the Apache License v2.0 with LLVM
-Exceptions.
-|* See LICENSE for licence information.
+|* Exceptions. See LICENSE for licence information.
 |* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 |*
 |*===----------------------------------------------------------------------===*|

@@ -1,4 +1,4 @@
-//===- ReportTest.cpp - Tests of the report -*- C++ -*-===//
+//===- ReportTest.cpp - Tests of the report ---------------------*- C++ -*-===//
 //
 // Part of the llmopt project, under the Apache License v2.0 with LLVM
 // Exceptions. See LICENSE for licence information.

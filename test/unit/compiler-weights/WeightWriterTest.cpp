@@ -1,4 +1,4 @@
-//===- WeightWriterTest.cpp - Tests of weight packing -*- C++ -*-===//
+//===- WeightWriterTest.cpp - Tests of weight packing -----------*- C++ -*-===//
 //
 // Part of the llmopt project, under the Apache License v2.0 with LLVM
 // Exceptions. See LICENSE for licence information.

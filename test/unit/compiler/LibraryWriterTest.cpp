@@ -1,4 +1,4 @@
-//===- LibraryWriterTest.cpp - Layout of library files ----------*- C++ -*-===//
+//===- LibraryWriterTest.cpp - Library files, which appear complete -------===//
 //
 // Part of the llmopt project, under the Apache License v2.0 with LLVM
 // Exceptions. See LICENSE for licence information.

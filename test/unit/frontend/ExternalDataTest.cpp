@@ -1,9 +1,8 @@
-//===- ExternalDataTest.cpp - Data beside a model, and traps in it -*- C++
-//-*-===//
+//===- ExternalDataTest.cpp - Data beside a model, and traps in it --------===//
 //
 // Part of the llmopt project, under the Apache License v2.0 with LLVM
-// Exceptions. See LICENSE for licence information. SPDX-License-Identifier:
-// Apache-2.0 WITH LLVM-exception
+// Exceptions. See LICENSE for licence information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 

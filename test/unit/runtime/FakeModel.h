@@ -1,9 +1,8 @@
-//===- FakeModel.h - A model small enough to be checked by hand  -*- C++
-//-*-===//
+//===- FakeModel.h - A model small enough to be checked by hand -*- C++ -*-===//
 //
 // Part of the llmopt project, under the Apache License v2.0 with LLVM
-// Exceptions. See LICENSE for licence information. SPDX-License-Identifier:
-// Apache-2.0 WITH LLVM-exception
+// Exceptions. See LICENSE for licence information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 

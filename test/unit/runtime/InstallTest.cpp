@@ -1,9 +1,8 @@
-//===- InstallTest.cpp - A program outside of the tree uses the installed
-// package -*- C++ -*-===//
+//===- InstallTest.cpp - A program uses the installed package ---*- C++ -*-===//
 //
 // Part of the llmopt project, under the Apache License v2.0 with LLVM
-// Exceptions. See LICENSE for licence information. SPDX-License-Identifier:
-// Apache-2.0 WITH LLVM-exception
+// Exceptions. See LICENSE for licence information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 

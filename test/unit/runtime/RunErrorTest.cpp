@@ -1,9 +1,8 @@
-//===- RunErrorTest.cpp - What llmopt_run refuses, and what it says -*- C++
-//-*-===//
+//===- RunErrorTest.cpp - What llmopt_run refuses, and what it says -------===//
 //
 // Part of the llmopt project, under the Apache License v2.0 with LLVM
-// Exceptions. See LICENSE for licence information. SPDX-License-Identifier:
-// Apache-2.0 WITH LLVM-exception
+// Exceptions. See LICENSE for licence information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 

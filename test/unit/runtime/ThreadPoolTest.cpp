@@ -1,9 +1,8 @@
-//===- ThreadPoolTest.cpp - Barrier, turns, sleep and fork of the thread pool
-//-*- C++ -*-===//
+//===- ThreadPoolTest.cpp - Barrier, turns, sleep and fork ------*- C++ -*-===//
 //
 // Part of the llmopt project, under the Apache License v2.0 with LLVM
-// Exceptions. See LICENSE for licence information. SPDX-License-Identifier:
-// Apache-2.0 WITH LLVM-exception
+// Exceptions. See LICENSE for licence information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 

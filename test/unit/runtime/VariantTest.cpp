@@ -1,9 +1,8 @@
-//===- VariantTest.cpp - Choice of the variant on machines that are not this one
-//-*- C++ -*-===//
+//===- VariantTest.cpp - Choice of the variant on other machines ----------===//
 //
 // Part of the llmopt project, under the Apache License v2.0 with LLVM
-// Exceptions. See LICENSE for licence information. SPDX-License-Identifier:
-// Apache-2.0 WITH LLVM-exception
+// Exceptions. See LICENSE for licence information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 

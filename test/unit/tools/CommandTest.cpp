@@ -1,9 +1,8 @@
-//===- CommandTest.cpp - The programs llmopt-run, -bench, -eval and -inspect -*-
-// C++ -*-===//
+//===- CommandTest.cpp - llmopt-run, -bench, -eval and -inspect -*- C++ -*-===//
 //
 // Part of the llmopt project, under the Apache License v2.0 with LLVM
-// Exceptions. See LICENSE for licence information. SPDX-License-Identifier:
-// Apache-2.0 WITH LLVM-exception
+// Exceptions. See LICENSE for licence information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 
