@@ -41,7 +41,8 @@ namespace llmopt::kernel {
 /// Name of the function that every entry executes.
 inline constexpr llvm::StringLiteral kForwardName = "forward";
 
-/// Name of the function that every entry executes for calls of one row, where there is one.
+/// Name of the function that every entry executes for calls of one row, where
+/// there is one.
 inline constexpr llvm::StringLiteral kForwardRowName = "forward_row";
 
 /// Bytes of the record of one activation row quantized in groups

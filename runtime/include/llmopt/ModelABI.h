@@ -1,4 +1,4 @@
-/*===- ModelABI.h - Contract between a compiled model and the runtime -*- C -*-===*\
+/*===- ModelABI.h - Contract of compiled models and the runtime --*- C -*-===*\
 |*
 |* Part of the llmopt project, under the Apache License v2.0 with LLVM
 |* Exceptions. See LICENSE for licence information.
@@ -32,9 +32,11 @@
 
 #ifdef __cplusplus
 extern "C" {
-#define LLMOPT_STATIC_ASSERT(condition, message) static_assert(condition, message)
+#define LLMOPT_STATIC_ASSERT(condition, message)                               \
+  static_assert(condition, message)
 #else
-#define LLMOPT_STATIC_ASSERT(condition, message) _Static_assert(condition, message)
+#define LLMOPT_STATIC_ASSERT(condition, message)                               \
+  _Static_assert(condition, message)
 #endif
 
 enum {
@@ -59,40 +61,42 @@ typedef struct llmopt_segment {
   uint32_t rows;      /* new tokens, at least 1 */
   uint32_t past;      /* tokens of the sequence that are in the cache already */
   uint32_t reserved;
-  /* Page table of the sequence: pages[t / LLMOPT_PAGE_TOKENS] holds token t; valid
-   * for past + rows tokens. */
+  /* Page table of the sequence: pages[t / LLMOPT_PAGE_TOKENS] holds token t;
+   * valid for past + rows tokens. */
   float *const *pages;
-  /* NULL, or one byte per key position [past + rows]: 0 hides the key from every query of
-   * the sequence. Causality is applied in any case. */
+  /* NULL, or one byte per key position [past + rows]: 0 hides the key from
+   * every query of the sequence. Causality is applied in any case. */
   const uint8_t *key_mask;
 } llmopt_segment;
 
-/* Everything that one execution of the generated code sees. Owned by the runtime,
- * constant while the threads run. */
+/* Everything that one execution of the generated code sees. Owned by the
+ * runtime, constant while the threads run. */
 typedef struct llmopt_call {
-  uint32_t threads;        /* number of threads that execute the entry */
-  uint32_t rows;           /* activation rows (tokens) of this call, 1..capacity */
-  uint32_t capacity;       /* rows for which the arena was sized; a multiple of 16 */
+  uint32_t threads;  /* number of threads that execute the entry */
+  uint32_t rows;     /* activation rows (tokens) of this call, 1..capacity */
+  uint32_t capacity; /* rows for which the arena was sized; a multiple of 16 */
   uint32_t segment_count;
-  uint32_t logit_rows;     /* number of rows whose logits are wanted, 0..rows */
+  uint32_t logit_rows; /* number of rows whose logits are wanted, 0..rows */
   uint32_t reserved;
-  const int64_t *tokens;   /* [rows], each in [0, vocabulary) */
+  const int64_t *tokens;    /* [rows], each in [0, vocabulary) */
   const int32_t *positions; /* [rows], each in [0, max_positions) */
-  const llmopt_segment *segments; /* [segment_count], ascending first_row, covering all rows */
+  /* [segment_count], ascending first_row, covering all rows */
+  const llmopt_segment *segments;
   const uint32_t *logit_row_index; /* [logit_rows], ascending */
-  /* [logit_rows][llmopt_logit_stride(vocabulary)], written; aligned like a float. What
-   * follows the vocabulary in a row has no meaning. */
+  /* [logit_rows][llmopt_logit_stride(vocabulary)], written; aligned like a
+   * float. What follows the vocabulary in a row has no meaning. */
   float *logits;
-  uint8_t *arena;          /* activations: arena_bytes_per_row * capacity bytes, 64-byte aligned */
-  uint8_t *scratch;        /* scratch_bytes for each thread, one after the other */
-  const uint8_t *weights;  /* packed weights, 64-byte aligned */
-  /* Waits until all threads of the call have arrived; what each wrote before is visible to
-   * all after. */
+  /* activations: arena_bytes_per_row * capacity bytes, 64-byte aligned */
+  uint8_t *arena;
+  uint8_t *scratch; /* scratch_bytes for each thread, one after the other */
+  const uint8_t *weights; /* packed weights, 64-byte aligned */
+  /* Waits until all threads of the call have arrived; what each wrote before is
+   * visible to all after. */
   void (*barrier)(struct llmopt_call *call, uint32_t thread);
-  void *runtime_state;     /* not for generated code */
+  void *runtime_state; /* not for generated code */
 } llmopt_call;
 
-/* Floats from one row of llmopt_call.logits to the next: whole vectors of 16. */
+/* Floats from one row of llmopt_call.logits to the next: a multiple of 16. */
 static inline uint32_t llmopt_logit_stride(uint32_t vocabulary) {
   return (vocabulary + 15) / 16 * 16;
 }
@@ -107,16 +111,18 @@ typedef void (*llmopt_entry)(llmopt_call *call, uint32_t thread);
 |*
 |*   float page[layers][kv_heads][2][head_dim * LLMOPT_PAGE_TOKENS]
 |*
-|* [0] are the keys, after the rotary embedding, transposed: [head_dim][token]; a
-|* vector holds one component of many keys. [1] are the values: [token][head_dim].
+|* [0] are the keys, after the rotary embedding, transposed: [head_dim][token];
+|* a vector holds one component of many keys. [1] are the values:
+|* [token][head_dim].
 |* Slots past the end of the sequence hold zeros or what a rewound token left.
 \*===----------------------------------------------------------------------===*/
 
-/* Floats from the start of a page to the keys of a layer and head; the values follow
- * head_dim * LLMOPT_PAGE_TOKENS floats later. */
+/* Floats from the start of a page to the keys of a layer and head; the values
+ * follow head_dim * LLMOPT_PAGE_TOKENS floats later. */
 static inline uint64_t llmopt_page_offset(uint32_t kv_heads, uint32_t head_dim,
                                           uint32_t layer, uint32_t head) {
-  return ((uint64_t)layer * kv_heads + head) * 2 * head_dim * LLMOPT_PAGE_TOKENS;
+  return ((uint64_t)layer * kv_heads + head) * 2 * head_dim *
+         LLMOPT_PAGE_TOKENS;
 }
 
 /* Floats of one page. */
@@ -137,20 +143,23 @@ typedef enum llmopt_element_type {
 
 /* What an input or output of the ONNX signature means to a decoder. */
 typedef enum llmopt_role {
-  LLMOPT_ROLE_TOKENS = 1,    /* input: [batch, sequence] token ids */
-  LLMOPT_ROLE_MASK = 2,      /* input: [batch, past + sequence], 1 keeps a key */
+  LLMOPT_ROLE_TOKENS = 1, /* input: [batch, sequence] token ids */
+  LLMOPT_ROLE_MASK = 2,   /* input: [batch, past + sequence], 1 keeps a key */
   LLMOPT_ROLE_POSITIONS = 3, /* input: [batch, sequence] */
-  LLMOPT_ROLE_KEY = 4,       /* input (past) or output (present): [batch, kv_heads, tokens, head_dim] */
+  /* input (past) or output (present): [batch, kv_heads, tokens, head_dim] */
+  LLMOPT_ROLE_KEY = 4,
   LLMOPT_ROLE_VALUE = 5,
-  LLMOPT_ROLE_LOGITS = 6     /* output: [batch, sequence, vocabulary] */
+  LLMOPT_ROLE_LOGITS = 6 /* output: [batch, sequence, vocabulary] */
 } llmopt_role;
 
 /* Where the exporter's attention mask puts padding. */
 typedef enum llmopt_padding {
-  LLMOPT_PADDING_NONE = 0,  /* no mask input: all rows of a batch are full */
-  LLMOPT_PADDING_LEFT = 1,  /* any key may be hidden; new keys are appended after all past keys */
-  LLMOPT_PADDING_RIGHT = 2  /* only the count of each row matters: past = count - sequence,
-                             * or 0 when no past is given */
+  LLMOPT_PADDING_NONE = 0, /* no mask input: all rows of a batch are full */
+  /* any key may be hidden; new keys are appended after all past keys */
+  LLMOPT_PADDING_LEFT = 1,
+  /* only the count of each row matters: past = count - sequence, or 0 when no
+   * past is given */
+  LLMOPT_PADDING_RIGHT = 2
 } llmopt_padding;
 
 enum { LLMOPT_MAX_RANK = 4, LLMOPT_DYNAMIC = -1 };
@@ -161,22 +170,25 @@ typedef struct llmopt_tensor_descriptor {
   int32_t role;         /* llmopt_role */
   int32_t layer;        /* of keys and values, else 0 */
   int32_t rank;
-  int64_t dims[LLMOPT_MAX_RANK]; /* LLMOPT_DYNAMIC where the signature leaves it open */
+  int64_t dims[LLMOPT_MAX_RANK]; /* LLMOPT_DYNAMIC where the signature leaves it
+                                    open */
 } llmopt_tensor_descriptor;
 
-/* One packed weight. Offsets are relative to the start of the packed weights. */
+/* One packed weight. Offsets count from the start of the packed weights. */
 typedef struct llmopt_weight_descriptor {
   const char *name;
   const char *format; /* such as "int8/channel/bitmask" */
   uint64_t rows, columns;
   uint64_t offset, bytes;
-  uint64_t zeros;     /* weights that are exactly zero */
-  uint64_t checksum;  /* llmopt_checksum of its bytes */
+  uint64_t zeros;    /* weights that are exactly zero */
+  uint64_t checksum; /* llmopt_checksum of its bytes */
 } llmopt_weight_descriptor;
 
-/* CPU features that a variant needs; the runtime compares them with the machine. */
+/* CPU features that a variant needs; the runtime compares them with the
+ * machine. */
 typedef enum llmopt_cpu_feature {
-  LLMOPT_CPU_AVX2 = 1 << 0, /* AVX2, FMA, F16C, BMI1, BMI2, POPCNT, LZCNT: x86-64-v3 */
+  /* AVX2, FMA, F16C, BMI1, BMI2, POPCNT, LZCNT: x86-64-v3 */
+  LLMOPT_CPU_AVX2 = 1 << 0,
   LLMOPT_CPU_AVX512 = 1 << 1, /* F, BW, VL, DQ, CD: x86-64-v4 */
   LLMOPT_CPU_AVX512_VNNI = 1 << 2,
   LLMOPT_CPU_AVX512_VBMI = 1 << 3,
@@ -186,11 +198,11 @@ typedef enum llmopt_cpu_feature {
 
 /* The same model compiled for one instruction set. */
 typedef struct llmopt_variant {
-  const char *cpu; /* name given to -mcpu, such as "znver4" */
-  const char *isa; /* kernels in use: "avx512vnni" or "avx2" */
-  uint64_t features; /* llmopt_cpu_feature bits that it needs */
+  const char *cpu;              /* name given to -mcpu, such as "znver4" */
+  const char *isa;              /* kernels in use: "avx512vnni" or "avx2" */
+  uint64_t features;            /* llmopt_cpu_feature bits that it needs */
   uint64_t arena_bytes_per_row; /* arena = this * capacity */
-  uint64_t scratch_bytes; /* per thread, a multiple of 64 */
+  uint64_t scratch_bytes;       /* per thread, a multiple of 64 */
   llmopt_entry forward;
 } llmopt_variant;
 
@@ -205,9 +217,10 @@ typedef struct llmopt_model_descriptor {
   uint64_t parameters;
 
   uint32_t layers, heads, kv_heads, head_dim, vocabulary;
-  uint32_t max_positions; /* rows of the rotary table: bound of positions in any call */
+  uint32_t max_positions; /* rows of the rotary table: bound of positions in any
+                             call */
   uint32_t max_sequence, max_batch; /* bounds of step sessions */
-  int32_t padding; /* llmopt_padding */
+  int32_t padding;                  /* llmopt_padding */
 
   uint32_t input_count, output_count, weight_count, variant_count;
   const llmopt_tensor_descriptor *inputs, *outputs;
@@ -230,13 +243,14 @@ typedef struct llmopt_footer {
   uint64_t weights_offset; /* a multiple of LLMOPT_WEIGHTS_ALIGNMENT */
   uint64_t weights_bytes;
   uint8_t build_id[LLMOPT_BUILD_ID_BYTES]; /* equal to the descriptor's */
-  uint64_t code_checksum;   /* llmopt_checksum of the ELF image */
-  uint64_t footer_checksum; /* llmopt_checksum of all the bytes before this field */
+  uint64_t code_checksum; /* llmopt_checksum of the ELF image */
+  /* llmopt_checksum of all the bytes before this field */
+  uint64_t footer_checksum;
 } llmopt_footer;
 
-/* 64-bit checksum of a block: FNV-1a over 8-byte little-endian words with a final
- * avalanche, the tail padded with zeros and the length mixed in. Guards against damage,
- * not against an adversary. */
+/* 64-bit checksum of a block: FNV-1a over 8-byte little-endian words with a
+ * final avalanche, the tail padded with zeros and the length mixed in. Guards
+ * against damage, not against an adversary. */
 static inline uint64_t llmopt_checksum(const void *data, uint64_t bytes) {
   const uint8_t *p = (const uint8_t *)data;
   uint64_t h = 0xcbf29ce484222325ull ^ bytes;
@@ -256,7 +270,8 @@ static inline uint64_t llmopt_checksum(const void *data, uint64_t bytes) {
   return h ^ (h >> 32);
 }
 
-LLMOPT_STATIC_ASSERT(sizeof(void *) == 8, "llmopt supports 64-bit targets only");
+LLMOPT_STATIC_ASSERT(sizeof(void *) == 8,
+                     "llmopt supports 64-bit targets only");
 LLMOPT_STATIC_ASSERT(sizeof(llmopt_segment) == 32, "ABI");
 LLMOPT_STATIC_ASSERT(sizeof(llmopt_call) == 104, "ABI");
 LLMOPT_STATIC_ASSERT(sizeof(llmopt_tensor_descriptor) == 56, "ABI");
