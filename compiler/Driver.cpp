@@ -17,9 +17,12 @@
 #include "compiler/Variant.h"
 #include "dialects/LLMOpt/LLMOptOps.h"
 #include "dialects/LLMOpt/WeightStore.h"
+#include "dialects/ONNX/ONNXOps.h"
 #include "frontends/onnx/Import.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
+#include "llvm/ADT/StringSet.h"
+#include "llvm/Support/Path.h"
 #include "llvm/Support/ThreadPool.h"
 
 using namespace llmopt;
@@ -40,6 +43,7 @@ public:
 private:
   ExitCode openFiles();
   ExitCode read();
+  ExitCode checkDataFiles();
   ExitCode transform();
   ExitCode checkSessions();
   ExitCode generateCode();
@@ -116,6 +120,7 @@ ExitCode Compilation::failed() {
 ExitCode Compilation::run() {
   using Step = ExitCode (Compilation::*)();
   std::vector<Step> steps = {&Compilation::openFiles, &Compilation::read,
+                             &Compilation::checkDataFiles,
                              &Compilation::transform};
   switch (options.emit) {
   case Emit::Onnx:
@@ -195,6 +200,30 @@ ExitCode Compilation::read() {
       return "";
     });
   progress.end();
+  return ExitCode::Done;
+}
+
+/// No output takes the place of the model's data files, whose names only the
+/// model tells.
+ExitCode Compilation::checkDataFiles() {
+  llvm::StringSet<> files;
+  module->walk([&](onnx::InitializerOp initializer) {
+    if (auto blob = dyn_cast<onnx::FileBlobAttr>(initializer.getValue()))
+      files.insert(blob.getFile());
+  });
+  for (StringRef file : files.keys()) {
+    if (file.empty())
+      continue;
+    SmallString<256> path(source->path());
+    llvm::sys::path::remove_filename(path);
+    llvm::sys::path::append(path, file);
+    for (const std::string &name : {options.outputPath(), options.report})
+      if (!name.empty() && name != "-" && nameOneFile(name, path))
+        return fail(llvm::createStringError("'" + name +
+                                            "' is a data file of the model; "
+                                            "choose another name"),
+                    ExitCode::Usage);
+  }
   return ExitCode::Done;
 }
 

@@ -79,8 +79,7 @@ static std::string normalised(StringRef file) {
   return result.str().str();
 }
 
-/// Whether two paths name one file, which need not exist.
-static bool nameOneFile(StringRef a, StringRef b) {
+bool llmopt::nameOneFile(StringRef a, StringRef b) {
   bool equivalent;
   if (!llvm::sys::fs::equivalent(a, b, equivalent))
     return equivalent;

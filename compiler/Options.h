@@ -91,6 +91,9 @@ std::vector<CpuTarget> resolveTargets(const CompileOptions &options,
 /// "-O2 -quant=int8 -act=dynamic ...". Equal recipes give equal libraries.
 std::string recipe(const CompileOptions &options);
 
+/// Whether two paths name one file, which need not exist.
+bool nameOneFile(llvm::StringRef a, llvm::StringRef b);
+
 } // namespace llmopt
 
 #endif // LLMOPT_COMPILER_OPTIONS_H
