@@ -170,8 +170,12 @@ llvm::Expected<std::string> llmopt::sha256OfFile(StringRef path) {
   constexpr size_t kBlockBytes = 1 << 20;
   llvm::Expected<llvm::sys::fs::file_t> file =
       llvm::sys::fs::openNativeFileForRead(path);
+  auto cannotRead = [&](llvm::Error reason) {
+    return llvm::createStringError("cannot read '" + path +
+                                   "': " + llvm::toString(std::move(reason)));
+  };
   if (!file)
-    return file.takeError();
+    return cannotRead(file.takeError());
   llvm::scope_exit closeFile([&] { llvm::sys::fs::closeFile(*file); });
   llvm::SHA256 hasher;
   std::vector<char> block(kBlockBytes);
@@ -179,7 +183,7 @@ llvm::Expected<std::string> llmopt::sha256OfFile(StringRef path) {
     llvm::Expected<size_t> bytes =
         llvm::sys::fs::readNativeFile(*file, MutableArrayRef<char>(block));
     if (!bytes)
-      return bytes.takeError();
+      return cannotRead(bytes.takeError());
     if (*bytes == 0)
       return llvm::toHex(hasher.final(), /*LowerCase=*/true);
     hasher.update(StringRef(block.data(), *bytes));

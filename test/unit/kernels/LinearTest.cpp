@@ -211,6 +211,19 @@ protected:
   LinearFunction function = nullptr;
 };
 
+/// Kernels whose outputs end where the rows do, not at a multiple of 16.
+class StoreLinearTest : public LinearTest {};
+/// Kernels whose integer products can be seen in what they store.
+class IntegerLinearTest : public LinearTest {};
+
+bool stores(const LinearKernelKey &key) {
+  return key.epilogue == Epilogue::Store;
+}
+
+bool storesIntegers(const LinearKernelKey &key) {
+  return stores(key) && key.group != 0;
+}
+
 TEST_P(LinearTest, MatchesReference) {
   for (Shape shape : kShapes) {
     Weight weight(GetParam(), shape, /*unitScales=*/false);
@@ -224,9 +237,7 @@ TEST_P(LinearTest, MatchesReference) {
   }
 }
 
-TEST_P(LinearTest, RowsMayEndWithinTheLastPanel) {
-  if (GetParam().epilogue != Epilogue::Store)
-    GTEST_SKIP() << "other outputs are padded";
+TEST_P(StoreLinearTest, RowsMayEndWithinTheLastPanel) {
   for (Shape shape : kShapes) {
     Weight weight(GetParam(), shape, /*unitScales=*/false);
     for (int64_t rows : rowCounts(GetParam().rows)) {
@@ -248,10 +259,8 @@ TEST_P(LinearTest, RowsMayEndWithinTheLastPanel) {
   }
 }
 
-TEST_P(LinearTest, IntegerPartIsExact) {
+TEST_P(IntegerLinearTest, IntegerPartIsExact) {
   const LinearKernelKey &key = GetParam();
-  if (key.group == 0 || key.epilogue != Epilogue::Store)
-    GTEST_SKIP() << "no integer product to be seen";
   // With scales of 1 the result is an integer below 2^24.
   for (Shape shape : kShapes) {
     Weight weight(key, shape, /*unitScales=*/true);
@@ -267,10 +276,8 @@ TEST_P(LinearTest, IntegerPartIsExact) {
   }
 }
 
-TEST_P(LinearTest, ExtremeCodes) {
+TEST_P(IntegerLinearTest, ExtremeCodes) {
   const LinearKernelKey &key = GetParam();
-  if (key.group == 0 || key.epilogue != Epilogue::Store)
-    GTEST_SKIP() << "no integer product to be seen";
   // Products of the largest magnitudes saturate nowhere.
   Shape shape{32, 64};
   for (int sign : {-1, 1}) {
@@ -349,6 +356,15 @@ std::vector<LinearKernelKey> allLinearKernels() {
   return keys;
 }
 
+std::vector<LinearKernelKey>
+wantedKernels(bool (*wanted)(const LinearKernelKey &)) {
+  std::vector<LinearKernelKey> keys;
+  for (const LinearKernelKey &key : allLinearKernels())
+    if (wanted(key))
+      keys.push_back(key);
+  return keys;
+}
+
 /// A key's own name: on AVX2 ranges share kernels.
 std::string testName(const testing::TestParamInfo<LinearKernelKey> &info) {
   return kernelName(info.param) + "_" + std::to_string(info.index);
@@ -356,5 +372,10 @@ std::string testName(const testing::TestParamInfo<LinearKernelKey> &info) {
 
 INSTANTIATE_TEST_SUITE_P(Kernels, LinearTest,
                          testing::ValuesIn(allLinearKernels()), testName);
+INSTANTIATE_TEST_SUITE_P(Kernels, StoreLinearTest,
+                         testing::ValuesIn(wantedKernels(stores)), testName);
+INSTANTIATE_TEST_SUITE_P(Kernels, IntegerLinearTest,
+                         testing::ValuesIn(wantedKernels(storesIntegers)),
+                         testName);
 
 } // namespace
