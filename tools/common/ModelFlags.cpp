@@ -8,6 +8,8 @@
 
 #include "tools/common/ModelFlags.h"
 
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/Path.h"
 #include "llvm/Support/WithColor.h"
 
 using namespace llvm;
@@ -25,13 +27,34 @@ int complain(const Error &error) {
   return complain(error.message, resources ? kResources : kBadModel);
 }
 
+/// LLVM's message about a wrong flag, as one line in the style of all tools:
+/// "PROGRAM: Unknown command line argument '-x'.  Try: ..." ==> "unknown
+/// command line argument '-x'".
+static std::string usageError(StringRef messages, StringRef program) {
+  StringRef line = messages.trim().split('\n').first;
+  line.consume_front(program);
+  line.consume_front(": ");
+  std::string text = line.split(".  Try").first.rtrim(".!").str();
+  if (!text.empty())
+    text[0] = toLower(text[0]);
+  return text;
+}
+
 int parseFlags(int argc, char **argv, cl::OptionCategory &category,
                const char *overview) {
   cl::HideUnrelatedOptions(category);
   cl::SetVersionPrinter(
       [](raw_ostream &os) { os << "llmopt " LLMOPT_VERSION "\n"; });
-  return cl::ParseCommandLineOptions(argc, argv, overview, &errs()) ? kDone
-                                                                    : kUsage;
+  std::string messages;
+  raw_string_ostream os(messages);
+  if (cl::ParseCommandLineOptions(argc, argv, overview, &os))
+    return kDone;
+  // LLVM prints errors of values itself.
+  if (messages.empty())
+    return kUsage;
+  StringRef program = sys::path::filename(argv[0]);
+  return complain(
+      usageError(messages, program) + "; see '" + program + " --help'", kUsage);
 }
 
 ModelFlags::ModelFlags(cl::OptionCategory &category)

@@ -118,7 +118,7 @@ TEST_F(CommandTest, WrongUse) {
   expectFailure("llmopt-run MODEL -tokens=1,b", 2, "'b' is not a token id");
   expectFailure("llmopt-run MODEL -tokens=99", 1, "outside of the vocabulary");
   expectFailure("llmopt-run MODEL -tokens=1 -frobnicate", 2,
-                "Unknown command line");
+                "unknown command line argument");
   expectFailure("llmopt-run /no/such.so -tokens=1", 4,
                 "cannot open '/no/such.so'");
   expectFailure("llmopt-run /dev/null -tokens=1", 4, "not a regular file");
