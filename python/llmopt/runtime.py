@@ -11,6 +11,7 @@ import ctypes
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 
@@ -20,7 +21,21 @@ from llmopt.errors import LlmoptError
 ELEMENT_TYPES = {native.F32: np.dtype(np.float32), native.I64: np.dtype(np.int64), native.I32: np.dtype(np.int32)}
 
 
-class Model:
+class _Owner:
+    """Owns a native handle: closed at the end of a `with` block, or when nothing refers to it any more."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if getattr(self, "_handle", None):
+            self.close()
+
+
+class Model(_Owner):
     """An open library: code, weights and the threads that execute it."""
 
     def __init__(self, path: str | Path, threads: int | None = None, isa: str | None = None, verify_weights: bool = False):
@@ -53,18 +68,8 @@ class Model:
             self._library.llmopt_close(self._handle)
             self._handle = native.Handle()
 
-    def __enter__(self) -> "Model":
-        return self
 
-    def __exit__(self, *_) -> None:
-        self.close()
-
-    def __del__(self) -> None:
-        if getattr(self, "_handle", None):
-            self.close()
-
-
-class Session:
+class Session(_Owner):
     """Sequences in progress on a model. One thread at a time."""
 
     def __init__(self, model: Model, max_batch: int = 0, max_sequence: int = 0):
@@ -128,16 +133,6 @@ class Session:
         if not self._handle:
             raise LlmoptError("the session is closed")
         return self._handle
-
-    def __enter__(self) -> "Session":
-        return self
-
-    def __exit__(self, *_) -> None:
-        self.close()
-
-    def __del__(self) -> None:
-        if getattr(self, "_handle", None):
-            self.close()
 
 
 def _names(descriptors, count: int) -> list[str]:
