@@ -43,19 +43,42 @@ void ONNXDialect::initialize() {
 // FileBlobAttr
 //===----------------------------------------------------------------------===//
 
+unsigned llmopt::onnx::getStoredBits(Type elementType) {
+  if (!elementType.isIntOrFloat())
+    return 0;
+  switch (unsigned bits = elementType.getIntOrFloatBitWidth()) {
+  case 1:
+    return 8;
+  case 2:
+  case 4:
+  case 8:
+  case 16:
+  case 32:
+  case 64:
+    return bits;
+  default:
+    return 0;
+  }
+}
+
 std::optional<int64_t> llmopt::onnx::getStoredBytes(ShapedType type) {
-  if (!type.hasStaticShape() || !type.getElementType().isIntOrFloat())
+  if (!type.hasStaticShape())
     return std::nullopt;
-  unsigned bits = type.getElementTypeBitWidth();
-  if (bits != 1 && bits != 8 && bits != 16 && bits != 32 && bits != 64)
+  unsigned width = getStoredBits(type.getElementType());
+  if (width == 0)
     return std::nullopt;
-  int64_t bytes = bits == 1 ? 1 : bits / 8;
   // A zero anywhere makes the tensor empty, whatever the other sizes are.
   if (llvm::is_contained(type.getShape(), 0))
     return 0;
+  int64_t count = 1;
   for (int64_t size : type.getShape())
-    if (llvm::MulOverflow(bytes, size, bytes))
+    if (llvm::MulOverflow(count, size, count))
       return std::nullopt;
+  if (width < 8)
+    return llvm::divideCeil(count, 8 / width);
+  int64_t bytes;
+  if (llvm::MulOverflow<int64_t>(count, width / 8, bytes))
+    return std::nullopt;
   return bytes;
 }
 
@@ -68,7 +91,7 @@ LogicalResult FileBlobAttr::verify(function_ref<InFlightDiagnostic()> emitError,
   if (!expected)
     return emitError() << "blob of type " << type
                        << " is not a tensor of static shape with elements of "
-                          "1, 8, 16, 32 or 64 bits";
+                          "1, 2, 4, 8, 16, 32 or 64 bits";
   int64_t end;
   if (offset < 0 || bytes < 0 || llvm::AddOverflow(offset, bytes, end))
     return emitError() << "blob at offset " << offset << " of " << bytes

@@ -38,10 +38,15 @@ inline constexpr llvm::StringLiteral kDimsAttr = "onnx.dims";
 /// Result attribute: the type that the file declares for an output.
 inline constexpr llvm::StringLiteral kTypeAttr = "onnx.type";
 
-/// Size in bytes of the data of a tensor as ONNX files store it: a bool takes a
-/// byte, other elements their width. Returns nullopt for a dynamic shape, for
-/// elements that are not integers or floats of 1, 8, 16, 32 or 64 bits, and
-/// when the size does not fit int64_t.
+/// Bits that an element takes in an ONNX file: 8 for a bool, the width of other
+/// integers and floats of 2, 4, 8, 16, 32 or 64 bits, and 0 for all types that
+/// have no stored form here.
+unsigned getStoredBits(mlir::Type elementType);
+
+/// Size in bytes of the data of a tensor as ONNX files store it. Elements of
+/// less than 8 bits are packed without gaps between rows; the last byte is
+/// padded. Returns nullopt for a dynamic shape, for elements without a stored
+/// form, and when the number of elements or bytes does not fit int64_t.
 std::optional<int64_t> getStoredBytes(mlir::ShapedType type);
 
 } // namespace llmopt::onnx

@@ -57,14 +57,16 @@ def ONNX_FileBlobAttr : AttrDef<ONNX_Dialect, "FileBlob", [TypedAttrInterface]> 
   let description = [{
     `bytes` bytes from `offset` (in bytes) of `file` hold the elements of the
     tensor type, row-major, little endian; a bool takes a byte, every other
-    type its own width. `file` is a path relative to the directory of the
-    model; "" is the .onnx file itself.
+    type its own width. Elements of 2 or 4 bits are packed from the lowest bits
+    of a byte up, without gaps between rows; only the last byte is padded.
+    `file` is a path relative to the directory of the model; "" is the .onnx
+    file itself.
 
     Constraints:
     * C1: the type is a ranked tensor of static shape with integer or
-      floating-point elements of 1, 8, 16, 32 or 64 bits.
+      floating-point elements of 1, 2, 4, 8, 16, 32 or 64 bits.
     * C2: `offset` and `bytes` are not negative, and neither is their sum.
-    * C3: `bytes` is the size of the tensor.
+    * C3: `bytes` is the size of the tensor, rounded up to whole bytes.
 
     ```mlir
     #onnx.blob<"model.onnx.data", 2304, 2211840> : tensor<576x960xf32>

@@ -49,6 +49,9 @@ static LogicalResult readOpsets(const ::onnx::ModelProto &model,
                                       Twine(entry->second) + " and " +
                                       Twine(version));
   }
+  // Operator sets have versions since IR version 3.
+  if (model.opset_import().empty() && model.ir_version() < 3)
+    state.opsets.try_emplace("", 1);
   if (state.opsets.empty())
     return state.reporter.malformed("the model imports no operator set");
   return success();

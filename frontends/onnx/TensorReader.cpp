@@ -19,10 +19,27 @@ using ::onnx::TensorProto;
 static_assert(std::endian::native == std::endian::little,
               "tensors are read as they are stored");
 
-/// Makes elements from their stored form: little endian, a byte per bool.
+/// Makes elements of less than 8 bits, which MLIR holds as a byte each with
+/// zeros in the upper bits, from their packed form.
+static TypedAttr makePackedElements(RankedTensorType type,
+                                    ArrayRef<char> bytes) {
+  unsigned width = getStoredBits(type.getElementType());
+  unsigned perByte = 8 / width;
+  SmallVector<char> elements(type.getNumElements());
+  for (auto [i, element] : llvm::enumerate(elements)) {
+    unsigned packed = static_cast<unsigned char>(bytes[i / perByte]);
+    element = (packed >> (i % perByte * width)) & ((1u << width) - 1);
+  }
+  return DenseElementsAttr::getFromRawBuffer(type, elements);
+}
+
+/// Makes elements from their stored form: little endian, a byte per bool, the
+/// lowest bits of a byte first.
 static TypedAttr makeElements(RankedTensorType type, ArrayRef<char> bytes) {
   if (bytes.empty())
     return DenseElementsAttr::get(type, ArrayRef<Attribute>());
+  if (getStoredBits(type.getElementType()) < 8)
+    return makePackedElements(type, bytes);
   if (!type.getElementType().isInteger(1))
     return DenseElementsAttr::getFromRawBuffer(type, bytes);
   SmallVector<bool> flags =
@@ -65,6 +82,17 @@ static LogicalResult appendTypedData(const TensorProto &tensor,
     return appendAs<int16_t>(tensor.int32_data(), out);
   case TensorProto::INT8:
     return appendAs<int8_t>(tensor.int32_data(), out);
+  // Two or four packed elements, or the bit pattern of a float, per value.
+  case TensorProto::INT4:
+  case TensorProto::UINT4:
+  case TensorProto::INT2:
+  case TensorProto::UINT2:
+  case TensorProto::FLOAT4E2M1:
+  case TensorProto::FLOAT8E4M3FN:
+  case TensorProto::FLOAT8E4M3FNUZ:
+  case TensorProto::FLOAT8E5M2:
+  case TensorProto::FLOAT8E5M2FNUZ:
+  case TensorProto::FLOAT8E8M0:
   case TensorProto::UINT8:
   case TensorProto::BOOL:
     return appendAs<uint8_t>(tensor.int32_data(), out);

@@ -45,6 +45,26 @@ static Type getElementType(int32_t dataType, Builder b) {
     return b.getIntegerType(32, /*isSigned=*/false);
   case TensorProto::UINT64:
     return b.getIntegerType(64, /*isSigned=*/false);
+  case TensorProto::INT4:
+    return b.getI4Type();
+  case TensorProto::UINT4:
+    return b.getIntegerType(4, /*isSigned=*/false);
+  case TensorProto::INT2:
+    return b.getI2Type();
+  case TensorProto::UINT2:
+    return b.getIntegerType(2, /*isSigned=*/false);
+  case TensorProto::FLOAT8E4M3FN:
+    return b.getType<Float8E4M3FNType>();
+  case TensorProto::FLOAT8E4M3FNUZ:
+    return b.getType<Float8E4M3FNUZType>();
+  case TensorProto::FLOAT8E5M2:
+    return b.getType<Float8E5M2Type>();
+  case TensorProto::FLOAT8E5M2FNUZ:
+    return b.getType<Float8E5M2FNUZType>();
+  case TensorProto::FLOAT8E8M0:
+    return b.getType<Float8E8M0FNUType>();
+  case TensorProto::FLOAT4E2M1:
+    return b.getType<Float4E2M1FNType>();
   default:
     return {};
   }

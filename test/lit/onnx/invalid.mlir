@@ -152,8 +152,8 @@ func.func @blob_c1_shape() {
 // -----
 
 func.func @blob_c1_element_type() {
-  // expected-error @+1 {{is not a tensor of static shape with elements of 1, 8, 16, 32 or 64 bits}}
-  %0 = onnx.initializer "w" = #onnx.blob<"f", 0, 4> : tensor<8xi4>
+  // expected-error @+1 {{is not a tensor of static shape with elements of 1, 2, 4, 8, 16, 32 or 64 bits}}
+  %0 = onnx.initializer "w" = #onnx.blob<"f", 0, 4> : tensor<8xi3>
   return
 }
 
@@ -186,6 +186,22 @@ func.func @blob_c2_sum() {
 func.func @blob_c3_size() {
   // expected-error @+1 {{blob has 8 bytes, but 'tensor<f32>' takes 4}}
   %0 = onnx.initializer "w" = #onnx.blob<"f", 0, 8> : tensor<f32>
+  return
+}
+
+// -----
+
+func.func @blob_c3_packed_size() {
+  // expected-error @+1 {{blob has 2 bytes, but 'tensor<3x5xi2>' takes 4}}
+  %0 = onnx.initializer "w" = #onnx.blob<"f", 0, 2> : tensor<3x5xi2>
+  return
+}
+
+// -----
+
+func.func @blob_c1_packed_count_overflow() {
+  // expected-error @+1 {{is not a tensor of static shape}}
+  %0 = onnx.initializer "w" = #onnx.blob<"f", 0, 0> : tensor<4294967296x4294967296xui4>
   return
 }
 

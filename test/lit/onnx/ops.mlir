@@ -30,6 +30,15 @@ func.func @initializers() {
   // A bool takes a byte.
   // CHECK: onnx.initializer "flags" = #onnx.blob<"", 16, 2048> : tensor<2048xi1>
   %3 = onnx.initializer "flags" = #onnx.blob<"", 16, 2048> : tensor<2048xi1>
+  // Elements of less than a byte are packed, over the ends of rows.
+  // CHECK: onnx.initializer "codes" = #onnx.blob<"", 16, 7> : tensor<3x9xi2>
+  %4 = onnx.initializer "codes" = #onnx.blob<"", 16, 7> : tensor<3x9xi2>
+  // CHECK: onnx.initializer "fp4" = #onnx.blob<"", 16, 8> : tensor<3x5xf4E2M1FN>
+  %5 = onnx.initializer "fp4" = #onnx.blob<"", 16, 8> : tensor<3x5xf4E2M1FN>
+  // CHECK: onnx.initializer "scales" = #onnx.blob<"", 16, 15> : tensor<3x5xf8E8M0FNU>
+  %6 = onnx.initializer "scales" = #onnx.blob<"", 16, 15> : tensor<3x5xf8E8M0FNU>
+  // CHECK: onnx.initializer "nibbles" = dense<[-8, 7, -1]> : tensor<3xi4>
+  %7 = onnx.initializer "nibbles" = dense<[-8, 7, -1]> : tensor<3xi4>
   return
 }
 

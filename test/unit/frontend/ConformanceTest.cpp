@@ -168,21 +168,9 @@ TEST_F(ConformanceTest, models) {
   Corpus corpus("models");
   if (!corpus)
     GTEST_SKIP() << "no corpora in " << getCorporaPath();
-  const std::map<std::string, std::string> unsupported = {
-      {"genai_llama_int4_qdq", "INT4"},
-      {"genai_llama_int4_qdq_asym", "UINT4"},
-      {"q_nbits4_qdq_asym_llama_kv_dynamo20", "UINT4"},
-      {"q_nbits4_qdq_sym_llama_kv_dynamo20", "INT4"},
-  };
   for (const auto &[name, path] : corpus.getModels()) {
     SCOPED_TRACE(name);
     mlir::OwningOpRef<mlir::ModuleOp> module = importFile(path);
-    if (auto it = unsupported.find(name); it != unsupported.end()) {
-      EXPECT_EQ(kind, ImportErrorKind::Unsupported);
-      EXPECT_CONTAINS(getError(), " has the element type " + it->second +
-                                      ", which is not supported");
-      continue;
-    }
     ASSERT_TRUE(module) << getError();
     checkOneToOne(*module, path);
     checkRoundTrip(*module);

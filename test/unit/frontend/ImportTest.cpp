@@ -60,6 +60,16 @@ TEST_F(ImportTest, elementTypes) {
       {::onnx::TensorProto::UINT32, "ui32"},
       {::onnx::TensorProto::UINT64, "ui64"},
       {::onnx::TensorProto::BOOL, "i1"},
+      {::onnx::TensorProto::INT4, "i4"},
+      {::onnx::TensorProto::UINT4, "ui4"},
+      {::onnx::TensorProto::INT2, "i2"},
+      {::onnx::TensorProto::UINT2, "ui2"},
+      {::onnx::TensorProto::FLOAT8E4M3FN, "f8E4M3FN"},
+      {::onnx::TensorProto::FLOAT8E4M3FNUZ, "f8E4M3FNUZ"},
+      {::onnx::TensorProto::FLOAT8E5M2, "f8E5M2"},
+      {::onnx::TensorProto::FLOAT8E5M2FNUZ, "f8E5M2FNUZ"},
+      {::onnx::TensorProto::FLOAT8E8M0, "f8E8M0FNU"},
+      {::onnx::TensorProto::FLOAT4E2M1, "f4E2M1FN"},
   };
   for (auto [dataType, name] : types) {
     ::onnx::ModelProto model = makeModel();
@@ -135,6 +145,13 @@ TEST_F(ImportTest, unusedDomainsAndKeysAreTolerated) {
   other->set_domain("org.example");
   other->set_version(77);
   EXPECT_TRUE(import(model));
+}
+
+TEST_F(ImportTest, opsetsAreYoungerThanTheFormat) {
+  ::onnx::ModelProto model = makeReluModel();
+  model.set_ir_version(2);
+  model.clear_opset_import();
+  EXPECT_CONTAINS(print(model), "onnx.opset = {ai.onnx = 1 : i64}");
 }
 
 TEST_F(ImportTest, inputThatIsAnInitializerIsNoArgument) {

@@ -115,6 +115,72 @@ TEST_F(TensorTest, typedDataOfHalfFloats) {
   expectValue("dense<1.000000e+00> : tensor<1xbf16>");
 }
 
+TEST_F(TensorTest, rawPackedIntegers) {
+  // The lowest bits come first; the last byte is padded, with anything.
+  as(TensorProto::INT4, {3}).set_raw_data("\x78\xff");
+  expectValue("dense<[-8, 7, -1]> : tensor<3xi4>");
+  as(TensorProto::UINT4, {3});
+  expectValue("dense<[8, 7, 15]> : tensor<3xui4>");
+  as(TensorProto::INT2, {5}).set_raw_data("\xe4\xfd");
+  expectValue("dense<[0, 1, -2, -1, 1]> : tensor<5xi2>");
+  as(TensorProto::UINT2, {5});
+  expectValue("dense<[0, 1, 2, 3, 1]> : tensor<5xui2>");
+}
+
+TEST_F(TensorTest, rawPackedScalar) {
+  as(TensorProto::UINT4, {}).set_raw_data("\x0f");
+  expectValue("dense<15> : tensor<ui4>");
+}
+
+TEST_F(TensorTest, noPackedElements) {
+  as(TensorProto::INT4, {0, 3});
+  expectValue("dense<> : tensor<0x3xi4>");
+}
+
+TEST_F(TensorTest, rawNarrowFloats) {
+  as(TensorProto::FLOAT8E4M3FN, {2}).set_raw_data("\x38\xb8");
+  expectValue("dense<[1.000000e+00, -1.000000e+00]> : tensor<2xf8E4M3FN>");
+  as(TensorProto::FLOAT8E4M3FNUZ, {2});
+  expectValue("dense<[5.000000e-01, -5.000000e-01]> : tensor<2xf8E4M3FNUZ>");
+  as(TensorProto::FLOAT8E5M2, {2}).set_raw_data("\x3c\xbc");
+  expectValue("dense<[1.000000e+00, -1.000000e+00]> : tensor<2xf8E5M2>");
+  as(TensorProto::FLOAT8E5M2FNUZ, {2});
+  expectValue("dense<[5.000000e-01, -5.000000e-01]> : tensor<2xf8E5M2FNUZ>");
+  as(TensorProto::FLOAT8E8M0, {2}).set_raw_data("\x7f\x80");
+  expectValue("dense<[1.000000e+00, 2.000000e+00]> : tensor<2xf8E8M0FNU>");
+  as(TensorProto::FLOAT4E2M1, {3}).set_raw_data("\xa2\x07");
+  expectValue("dense<[1.000000e+00, -1.000000e+00, 6.000000e+00]> : "
+              "tensor<3xf4E2M1FN>");
+}
+
+TEST_F(TensorTest, typedDataOfPackedElements) {
+  as(TensorProto::INT4, {3});
+  addInts({0x78, 0x0f});
+  expectValue("dense<[-8, 7, -1]> : tensor<3xi4>");
+  as(TensorProto::UINT2, {5});
+  expectValue("dense<[0, 2, 3, 1, 3]> : tensor<5xui2>");
+  as(TensorProto::FLOAT4E2M1, {4});
+  expectValue("dense<[-0.000000e+00, 6.000000e+00, -6.000000e+00, "
+              "0.000000e+00]> : tensor<4xf4E2M1FN>");
+  as(TensorProto::FLOAT8E5M2, {2});
+  expectValue("dense<[3.276800e+04, 4.272460e-04]> : tensor<2xf8E5M2>");
+}
+
+TEST_F(TensorTest, sizeOfPackedData) {
+  as(TensorProto::INT4, {5}).set_raw_data("a");
+  expectMalformed("initializer 'w' has 1 bytes of data, but its shape takes 3");
+  as(TensorProto::UINT2, {5});
+  expectMalformed("initializer 'w' has 1 bytes of data, but its shape takes 2");
+}
+
+TEST_F(TensorTest, largePackedDataStaysInTheFile) {
+  std::string data(1025, '\x55');
+  as(TensorProto::UINT4, {2049}).set_raw_data(data);
+  size_t offset = model.SerializeAsString().find(data);
+  expectValue("#onnx.blob<\"\", " + std::to_string(offset) +
+              ", 1025> : tensor<2049xui4>");
+}
+
 TEST_F(TensorTest, largeRawDataStaysInTheFile) {
   std::string data(1028, '\x55');
   as(TensorProto::FLOAT, {257}).set_raw_data(data);
@@ -211,8 +277,8 @@ TEST_F(TensorTest, noElementType) {
 }
 
 TEST_F(TensorTest, unsupportedElementType) {
-  as(TensorProto::INT4, {2}).set_raw_data("a");
+  as(TensorProto::FLOAT6E2M3, {2}).set_raw_data("ab");
   expectError(model, ImportErrorKind::Unsupported,
-              "initializer 'w' has the element type INT4, which is not "
+              "initializer 'w' has the element type FLOAT6E2M3, which is not "
               "supported");
 }
