@@ -78,8 +78,8 @@ private:
   Constant *array(StringRef name, ArrayRef<Constant *> elements);
   Constant *tensor(const DescriptorContents::Tensor &tensor);
   Constant *weight(const DescriptorContents::Weight &weight);
-  Constant *variant(const DescriptorContents::Variant &variant);
-  Constant *entry(StringRef symbol);
+  Constant *variant(const DescriptorContents::Variant &variant, int32_t kind);
+  Constant *entry(StringRef symbol, int32_t kind);
   void addGeometry(StructBuilder &fields, const DescriptorContents &contents);
   void addTables(StructBuilder &fields, const DescriptorContents &contents);
 
@@ -139,11 +139,13 @@ Constant *DescriptorBuilder::weight(const DescriptorContents::Weight &weight) {
   return fields.finish(sizeof(T));
 }
 
-Constant *DescriptorBuilder::entry(StringRef symbol) {
-  auto *pointer = llvm::PointerType::get(context(), 0);
-  auto *type = llvm::FunctionType::get(
-      llvm::Type::getVoidTy(context()),
-      {pointer, llvm::Type::getInt32Ty(context())}, false);
+Constant *DescriptorBuilder::entry(StringRef symbol, int32_t kind) {
+  llvm::SmallVector<llvm::Type *> arguments = {
+      llvm::PointerType::get(context(), 0)};
+  if (kind == LLMOPT_KIND_DECODER)
+    arguments.push_back(llvm::Type::getInt32Ty(context()));
+  auto *type = llvm::FunctionType::get(llvm::Type::getVoidTy(context()),
+                                       arguments, false);
   auto *function = llvm::Function::Create(
       type, llvm::GlobalValue::ExternalLinkage, symbol, module);
   function->setVisibility(llvm::GlobalValue::HiddenVisibility);
@@ -151,8 +153,8 @@ Constant *DescriptorBuilder::entry(StringRef symbol) {
   return function;
 }
 
-Constant *
-DescriptorBuilder::variant(const DescriptorContents::Variant &variant) {
+Constant *DescriptorBuilder::variant(const DescriptorContents::Variant &variant,
+                                     int32_t kind) {
   using T = llmopt_variant;
   StructBuilder fields(module);
   fields.add(offsetof(T, cpu), text(variant.cpu));
@@ -160,13 +162,19 @@ DescriptorBuilder::variant(const DescriptorContents::Variant &variant) {
   fields.add64(offsetof(T, features), variant.features);
   fields.add64(offsetof(T, arena_bytes_per_row), variant.arenaBytesPerRow);
   fields.add64(offsetof(T, scratch_bytes), variant.scratchBytes);
-  fields.add(offsetof(T, forward), entry(variant.symbol));
+  Constant *none =
+      llvm::ConstantPointerNull::get(llvm::PointerType::get(context(), 0));
+  Constant *function = entry(variant.symbol, kind);
+  bool isDecoder = kind == LLMOPT_KIND_DECODER;
+  fields.add(offsetof(T, forward), isDecoder ? function : none);
+  fields.add(offsetof(T, graph), isDecoder ? none : function);
   return fields.finish(sizeof(T));
 }
 
 void DescriptorBuilder::addGeometry(StructBuilder &fields,
                                     const DescriptorContents &contents) {
   using T = llmopt_model_descriptor;
+  fields.add32(offsetof(T, kind), contents.kind);
   fields.add32(offsetof(T, layers), contents.layers);
   fields.add32(offsetof(T, heads), contents.heads);
   fields.add32(offsetof(T, kv_heads), contents.kvHeads);
@@ -189,7 +197,7 @@ void DescriptorBuilder::addTables(StructBuilder &fields,
   for (const DescriptorContents::Weight &entry : contents.weights)
     weights.push_back(weight(entry));
   for (const DescriptorContents::Variant &entry : contents.variants)
-    variants.push_back(variant(entry));
+    variants.push_back(variant(entry, contents.kind));
 
   fields.add32(offsetof(T, input_count), inputs.size());
   fields.add32(offsetof(T, output_count), outputs.size());

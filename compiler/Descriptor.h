@@ -35,12 +35,13 @@ struct DescriptorContents {
   struct Variant {
     std::string cpu, isa;
     uint64_t features, arenaBytesPerRow, scratchBytes;
-    std::string symbol; ///< name of the entry function
+    std::string symbol; ///< name of the entry function, of the model's kind
   };
 
   BuildId buildId = {};
   std::string producer, modelName;
   uint64_t weightsBytes = 0, parameters = 0;
+  int32_t kind = LLMOPT_KIND_DECODER;
   uint32_t layers = 0, heads = 0, kvHeads = 0, headDim = 0, vocabulary = 0;
   uint32_t maxPositions = 0, maxSequence = 0, maxBatch = 0;
   int32_t padding = LLMOPT_PADDING_NONE;

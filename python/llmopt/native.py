@@ -10,7 +10,7 @@ from ctypes import POINTER, Structure, c_char_p, c_float, c_int32, c_int64, c_si
 from llmopt import locate
 from llmopt.errors import LlmoptError
 
-MAX_RANK = 4
+MAX_RANK = 8
 WANT_NONE, WANT_LAST, WANT_ALL = 0, 1, 2
 F32, I64, I32 = 1, 2, 3
 CONTEXT_FULL = 17

@@ -40,12 +40,13 @@ extern "C" {
 #endif
 
 enum {
-  LLMOPT_ABI_VERSION = 1,
+  LLMOPT_ABI_VERSION = 2,
   LLMOPT_WEIGHTS_ALIGNMENT = 2 << 20, /* bytes: a huge page */
   LLMOPT_BUILD_ID_BYTES = 16,
   LLMOPT_PAGE_TOKENS = 64, /* tokens of one KV cache page */
   LLMOPT_PANEL_ROWS = 16,  /* rows of one weight panel */
-  LLMOPT_VECTOR_BYTES = 64 /* alignment of buffers, panels and slots */
+  LLMOPT_VECTOR_BYTES = 64, /* alignment of buffers, panels and slots */
+  LLMOPT_MAX_RANK = 8       /* dimensions of a tensor */
 };
 
 #define LLMOPT_DESCRIPTOR_SYMBOL "llmopt_model"
@@ -105,6 +106,53 @@ static inline uint32_t llmopt_logit_stride(uint32_t vocabulary) {
 typedef void (*llmopt_entry)(llmopt_call *call, uint32_t thread);
 
 /*===----------------------------------------------------------------------===*\
+|* Graphs
+|*
+|* A model that is no decoder is one function of its inputs. Its entry is
+|* executed by one thread, which hands loops to the others; shapes are computed
+|* by the code itself, memory comes from the runtime.
+\*===----------------------------------------------------------------------===*/
+
+/* A dense row-major tensor. */
+typedef struct llmopt_graph_tensor {
+  void *data;
+  int64_t dims[LLMOPT_MAX_RANK]; /* as many as the signature's rank says */
+} llmopt_graph_tensor;
+
+/* Iterations [begin, end) of a loop; `context` is the entry's. */
+typedef void (*llmopt_loop_body)(void *context, uint64_t begin, uint64_t end);
+
+typedef struct llmopt_graph_call {
+  const uint8_t *weights; /* packed weights, 64-byte aligned */
+  /* [input_count]: types, ranks and fixed dimensions have been checked */
+  const llmopt_graph_tensor *inputs;
+  /* [output_count], written: dims, and data from `allocate`, which the runtime
+   * owns from then on. */
+  llmopt_graph_tensor *outputs;
+  /* Executes body for all iterations [0, count), split among the threads in
+   * pieces of at least `grain` iterations, and waits for them. */
+  void (*parallel)(struct llmopt_graph_call *call, llmopt_loop_body body,
+                   void *context, uint64_t count, uint64_t grain);
+  /* 64-byte aligned memory with undefined contents, at least one vector of
+   * LLMOPT_VECTOR_BYTES more than asked for; does not return when there is
+   * none. */
+  void *(*allocate)(struct llmopt_graph_call *call, uint64_t bytes);
+  /* Gives memory of `allocate` back; what is not given back is freed when the
+   * execution ends. */
+  void (*release)(struct llmopt_graph_call *call, void *data);
+  /* Ends the execution with a message; does not return. Not in loop bodies. */
+  void (*fail)(struct llmopt_graph_call *call, const char *message);
+  /* NULL, or set by loop bodies, by any thread, to what went wrong. The runtime
+   * looks at it when a loop is done and then ends the execution. */
+  const char *loop_error;
+  uint32_t threads; /* that loops are split among */
+  uint32_t reserved;
+  void *runtime_state; /* not for generated code */
+} llmopt_graph_call;
+
+typedef void (*llmopt_graph_entry)(llmopt_graph_call *call);
+
+/*===----------------------------------------------------------------------===*\
 |* KV cache pages
 |*
 |* A page holds LLMOPT_PAGE_TOKENS tokens of one sequence, of all layers:
@@ -135,14 +183,59 @@ static inline uint64_t llmopt_page_floats(uint32_t layers, uint32_t kv_heads,
 |* Descriptor
 \*===----------------------------------------------------------------------===*/
 
+/* Elements of less than 8 bits take a byte each, in its low bits (signed
+ * integers: sign-extended); a bool is a byte, 0 or 1. */
 typedef enum llmopt_element_type {
   LLMOPT_F32 = 1,
   LLMOPT_I64 = 2,
-  LLMOPT_I32 = 3
+  LLMOPT_I32 = 3,
+  LLMOPT_BOOL = 4,
+  LLMOPT_I8 = 5,
+  LLMOPT_U8 = 6,
+  LLMOPT_I16 = 7,
+  LLMOPT_U16 = 8,
+  LLMOPT_U32 = 9,
+  LLMOPT_U64 = 10,
+  LLMOPT_F16 = 11,
+  LLMOPT_BF16 = 12,
+  LLMOPT_F64 = 13,
+  LLMOPT_I4 = 14,
+  LLMOPT_U4 = 15,
+  LLMOPT_I2 = 16,
+  LLMOPT_U2 = 17,
+  LLMOPT_F8E4M3FN = 18,
+  LLMOPT_F8E4M3FNUZ = 19,
+  LLMOPT_F8E5M2 = 20,
+  LLMOPT_F8E5M2FNUZ = 21,
+  LLMOPT_F8E8M0 = 22,
+  LLMOPT_F4E2M1 = 23
 } llmopt_element_type;
 
-/* What an input or output of the ONNX signature means to a decoder. */
+/* Bytes of an element in a buffer; 0 for an unknown type. */
+static inline uint32_t llmopt_element_bytes(int32_t element_type) {
+  switch (element_type) {
+  case LLMOPT_I64:
+  case LLMOPT_U64:
+  case LLMOPT_F64:
+    return 8;
+  case LLMOPT_F32:
+  case LLMOPT_I32:
+  case LLMOPT_U32:
+    return 4;
+  case LLMOPT_I16:
+  case LLMOPT_U16:
+  case LLMOPT_F16:
+  case LLMOPT_BF16:
+    return 2;
+  default:
+    return element_type >= LLMOPT_BOOL && element_type <= LLMOPT_F4E2M1 ? 1 : 0;
+  }
+}
+
+/* What an input or output of the ONNX signature means to a decoder; signatures
+ * of graph models have LLMOPT_ROLE_NONE only. */
 typedef enum llmopt_role {
+  LLMOPT_ROLE_NONE = 0, /* any tensor of a graph model */
   LLMOPT_ROLE_TOKENS = 1, /* input: [batch, sequence] token ids */
   LLMOPT_ROLE_MASK = 2,   /* input: [batch, past + sequence], 1 keeps a key */
   LLMOPT_ROLE_POSITIONS = 3, /* input: [batch, sequence] */
@@ -162,7 +255,7 @@ typedef enum llmopt_padding {
   LLMOPT_PADDING_RIGHT = 2
 } llmopt_padding;
 
-enum { LLMOPT_MAX_RANK = 4, LLMOPT_DYNAMIC = -1 };
+enum { LLMOPT_DYNAMIC = -1 };
 
 typedef struct llmopt_tensor_descriptor {
   const char *name;
@@ -203,8 +296,14 @@ typedef struct llmopt_variant {
   uint64_t features;            /* llmopt_cpu_feature bits that it needs */
   uint64_t arena_bytes_per_row; /* arena = this * capacity */
   uint64_t scratch_bytes;       /* per thread, a multiple of 64 */
-  llmopt_entry forward;
+  llmopt_entry forward;     /* of a decoder, else NULL */
+  llmopt_graph_entry graph; /* of a graph, else NULL */
 } llmopt_variant;
+
+typedef enum llmopt_model_kind {
+  LLMOPT_KIND_DECODER = 1, /* llmopt_step and llmopt_run */
+  LLMOPT_KIND_GRAPH = 2    /* llmopt_run only */
+} llmopt_model_kind;
 
 /* Variants are ordered, best first. */
 typedef struct llmopt_model_descriptor {
@@ -216,6 +315,8 @@ typedef struct llmopt_model_descriptor {
   uint64_t weights_bytes;
   uint64_t parameters;
 
+  int32_t kind; /* llmopt_model_kind */
+  /* Of decoders, else 0. */
   uint32_t layers, heads, kv_heads, head_dim, vocabulary;
   uint32_t max_positions; /* rows of the rotary table: bound of positions in any
                              call */
@@ -274,9 +375,11 @@ LLMOPT_STATIC_ASSERT(sizeof(void *) == 8,
                      "llmopt supports 64-bit targets only");
 LLMOPT_STATIC_ASSERT(sizeof(llmopt_segment) == 32, "ABI");
 LLMOPT_STATIC_ASSERT(sizeof(llmopt_call) == 104, "ABI");
-LLMOPT_STATIC_ASSERT(sizeof(llmopt_tensor_descriptor) == 56, "ABI");
+LLMOPT_STATIC_ASSERT(sizeof(llmopt_tensor_descriptor) == 88, "ABI");
 LLMOPT_STATIC_ASSERT(sizeof(llmopt_weight_descriptor) == 64, "ABI");
-LLMOPT_STATIC_ASSERT(sizeof(llmopt_variant) == 48, "ABI");
+LLMOPT_STATIC_ASSERT(sizeof(llmopt_variant) == 56, "ABI");
+LLMOPT_STATIC_ASSERT(sizeof(llmopt_graph_tensor) == 72, "ABI");
+LLMOPT_STATIC_ASSERT(sizeof(llmopt_graph_call) == 80, "ABI");
 LLMOPT_STATIC_ASSERT(sizeof(llmopt_model_descriptor) == 152, "ABI");
 LLMOPT_STATIC_ASSERT(sizeof(llmopt_footer) == 80, "ABI");
 
