@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <cstring>
 #include <span>
+#include <utility>
 
 namespace llmopt::runtime {
 
@@ -39,14 +40,42 @@ static const char *findSizeProblem(const llmopt_model_descriptor &model) {
   return nullptr;
 }
 
-static const char *findSignatureProblem(const llmopt_model_descriptor &model,
-                                        const llmopt_tensor_descriptor *tensors,
-                                        uint32_t count) {
+/// Sizes of a decoder in a graph would be a mistake of the writer.
+static const char *findGraphSizeProblem(const llmopt_model_descriptor &model) {
+  const uint32_t sizes[] = {
+      model.layers,       model.heads,      model.kv_heads,
+      model.head_dim,     model.vocabulary, model.max_positions,
+      model.max_sequence, model.max_batch,  uint32_t(model.padding)};
+  return std::ranges::all_of(sizes, [](uint32_t size) { return size == 0; })
+             ? nullptr
+             : "a graph has a size of a decoder";
+}
+
+static const char *findTensorProblem(const llmopt_tensor_descriptor *tensors,
+                                     uint32_t count) {
   if (count && !tensors)
     return "a table of the signature is missing";
   for (const llmopt_tensor_descriptor &tensor : std::span(tensors, count)) {
     if (!tensor.name || tensor.rank < 0 || tensor.rank > LLMOPT_MAX_RANK)
       return "a tensor of the signature has no name or a bad rank";
+    for (const int64_t dim : std::span(tensor.dims, size_t(tensor.rank)))
+      if (dim < LLMOPT_DYNAMIC)
+        return "a tensor of the signature has a negative dimension";
+    if (llmopt_element_bytes(tensor.element_type) == 0)
+      return "a tensor of the signature has a bad element type";
+  }
+  return nullptr;
+}
+
+static const char *findRoleProblem(const llmopt_model_descriptor &model,
+                                   const llmopt_tensor_descriptor *tensors,
+                                   uint32_t count) {
+  for (const llmopt_tensor_descriptor &tensor : std::span(tensors, count)) {
+    if (model.kind == LLMOPT_KIND_GRAPH) {
+      if (tensor.role != LLMOPT_ROLE_NONE)
+        return "a tensor of a graph has a role";
+      continue;
+    }
     const bool isCache =
         tensor.role == LLMOPT_ROLE_KEY || tensor.role == LLMOPT_ROLE_VALUE;
     const int32_t rank = isCache                             ? 4
@@ -83,9 +112,11 @@ static const char *findVariantProblem(const llmopt_model_descriptor &model) {
   constexpr uint64_t kBytesLimit = uint64_t{1} << 32;
   if (model.variant_count == 0 || !model.variants)
     return "it has no variant";
+  const bool isGraph = model.kind == LLMOPT_KIND_GRAPH;
   for (const llmopt_variant &variant :
        std::span(model.variants, model.variant_count))
-    if (!variant.cpu || !variant.isa || !variant.forward ||
+    if (!variant.cpu || !variant.isa || !variant.forward != isGraph ||
+        !variant.graph == isGraph ||
         variant.arena_bytes_per_row > kBytesLimit ||
         variant.scratch_bytes > kBytesLimit ||
         variant.scratch_bytes % LLMOPT_VECTOR_BYTES != 0)
@@ -99,16 +130,23 @@ static const char *findProblem(const llmopt_model_descriptor &model,
     return "its size of the weights differs from the footer's";
   if (!model.producer || !model.model_name)
     return "it has no name";
-  if (const char *problem = findSizeProblem(model))
-    return problem;
+  const bool isGraph = model.kind == LLMOPT_KIND_GRAPH;
+  if (!isGraph && model.kind != LLMOPT_KIND_DECODER)
+    return "its kind is unknown";
   if (const char *problem =
-          findSignatureProblem(model, model.inputs, model.input_count))
+          isGraph ? findGraphSizeProblem(model) : findSizeProblem(model))
     return problem;
-  if (const char *problem =
-          findSignatureProblem(model, model.outputs, model.output_count))
-    return problem;
-  if (findRole(model.inputs, model.input_count, LLMOPT_ROLE_TOKENS) < 0 ||
-      findRole(model.outputs, model.output_count, LLMOPT_ROLE_LOGITS) < 0)
+  for (const auto &[tensors, count] :
+       {std::pair(model.inputs, model.input_count),
+        std::pair(model.outputs, model.output_count)}) {
+    if (const char *problem = findTensorProblem(tensors, count))
+      return problem;
+    if (const char *problem = findRoleProblem(model, tensors, count))
+      return problem;
+  }
+  if (!isGraph &&
+      (findRole(model.inputs, model.input_count, LLMOPT_ROLE_TOKENS) < 0 ||
+       findRole(model.outputs, model.output_count, LLMOPT_ROLE_LOGITS) < 0))
     return "its signature has no token input or no logits output";
   if (const char *problem = findWeightProblem(model))
     return problem;

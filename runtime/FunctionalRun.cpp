@@ -10,6 +10,7 @@
 
 #include "runtime/Descriptor.h"
 #include "runtime/Error.h"
+#include "runtime/Tensor.h"
 
 #include <algorithm>
 #include <cstring>

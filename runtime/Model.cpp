@@ -84,6 +84,7 @@ void Model::describe() {
   facts.isa = choice.variant->isa;
   facts.variant_reason = choice.reason;
   facts.threads = threads->threads();
+  facts.kind = model.kind;
   facts.layers = model.layers;
   facts.heads = model.heads;
   facts.kv_heads = model.kv_heads;

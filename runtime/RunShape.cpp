@@ -9,6 +9,7 @@
 #include "runtime/RunShape.h"
 
 #include "runtime/Error.h"
+#include "runtime/Tensor.h"
 
 #include <algorithm>
 
@@ -21,49 +22,6 @@ constexpr uint64_t kMaxTokens = INT32_MAX;
 
 unsigned long long number(uint64_t value) { return value; }
 } // namespace
-
-bool tensorBytes(const llmopt_tensor &tensor, uint64_t &bytes) {
-  bytes = tensor.element_type == LLMOPT_I64 ? 8 : 4;
-  for (int32_t i = 0; i < tensor.rank; ++i)
-    if (tensor.dims[i] < 0 ||
-        __builtin_mul_overflow(bytes, static_cast<uint64_t>(tensor.dims[i]),
-                               &bytes))
-      return false;
-  return true;
-}
-
-//===----------------------------------------------------------------------===//
-// Each input alone
-//===----------------------------------------------------------------------===//
-
-static llmopt_status checkInput(const llmopt_tensor_descriptor &expected,
-                                const llmopt_tensor &given) {
-  if (given.element_type != expected.element_type)
-    return fail(LLMOPT_BAD_TENSOR,
-                "input '%s' has element type %d, expected %d", expected.name,
-                given.element_type, expected.element_type);
-  if (given.rank != expected.rank)
-    return fail(LLMOPT_BAD_TENSOR, "input '%s' has rank %d, expected %d",
-                expected.name, given.rank, expected.rank);
-  for (int32_t i = 0; i < given.rank; ++i)
-    if (expected.dims[i] >= 0 && given.dims[i] != expected.dims[i])
-      return fail(LLMOPT_BAD_TENSOR,
-                  "dimension %d of input '%s' is %lld, expected %lld", i,
-                  expected.name, static_cast<long long>(given.dims[i]),
-                  static_cast<long long>(expected.dims[i]));
-  uint64_t bytes;
-  if (!tensorBytes(given, bytes))
-    return fail(LLMOPT_BAD_TENSOR,
-                "the dimensions of input '%s' are negative or too "
-                "large",
-                expected.name);
-  if (bytes && !given.data)
-    return fail(LLMOPT_BAD_TENSOR, "input '%s' has no data", expected.name);
-  if (given.capacity && given.capacity < bytes)
-    return fail(LLMOPT_BAD_TENSOR, "input '%s' needs %llu bytes, %zu are given",
-                expected.name, number(bytes), given.capacity);
-  return LLMOPT_OK;
-}
 
 //===----------------------------------------------------------------------===//
 // All inputs together

@@ -57,10 +57,6 @@ llmopt_tensor outputTensor(const llmopt_model_descriptor &model,
                            const llmopt_tensor_descriptor &output,
                            const RunShape &shape);
 
-/// Bytes of the elements of `tensor`; false if they are not representable or a
-/// dimension is negative.
-bool tensorBytes(const llmopt_tensor &tensor, uint64_t &bytes);
-
 } // namespace llmopt::runtime
 
 #endif // LLMOPT_RUNTIME_RUNSHAPE_H

@@ -209,7 +209,7 @@ llmopt_status llmopt_run(llmopt_session *session, const llmopt_tensor *inputs,
   const SessionLock lock(session);
   if (const llmopt_status status = lock.status())
     return status;
-  if (!inputs || !outputs)
+  if ((!inputs && inputCount) || (!outputs && outputCount))
     return fail(LLMOPT_INVALID_ARGUMENT, "the tensors are null");
   return lock->run(std::span(inputs, inputCount),
                    std::span(outputs, outputCount));
@@ -244,6 +244,7 @@ const char *llmopt_status_name(llmopt_status status) {
       "LLMOPT_BAD_TENSOR",
       "LLMOPT_BUFFER_TOO_SMALL",
       "LLMOPT_BUSY",
+      "LLMOPT_EXECUTION_FAILED",
   };
   const auto index = static_cast<size_t>(status);
   return index < std::size(kNames) ? kNames[index] : "unknown status";

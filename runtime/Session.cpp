@@ -21,7 +21,9 @@ namespace llmopt::runtime {
 Session::Session(Model &model)
     : model(model), executor(model.descriptor(), model.variant(), model.pool(),
                              model.weights()),
-      functional(model.descriptor(), model.pool(), executor) {
+      functional(model.descriptor(), model.pool(), executor),
+      graph(model.descriptor(), model.variant(), model.pool(),
+            model.weights()) {
   model.retain();
 }
 
@@ -31,6 +33,11 @@ llmopt_status Session::create(Model &model,
                               const llmopt_session_options &options,
                               std::unique_ptr<Session> &result) {
   const llmopt_model_info &info = model.info();
+  if (info.kind == LLMOPT_KIND_GRAPH &&
+      (options.max_batch || options.max_sequence || options.max_rows))
+    return fail(LLMOPT_INVALID_ARGUMENT,
+                "the model is a graph and has no sequences: leave max_batch, "
+                "max_sequence and max_rows at 0");
   if (options.max_batch > info.max_batch ||
       options.max_sequence > info.max_sequence)
     return fail(
@@ -42,8 +49,9 @@ llmopt_status Session::create(Model &model,
   if (const llmopt_status status = model.prepareWeights())
     return status;
   std::unique_ptr<Session> session(new Session(model));
-  if (const llmopt_status status = session->setUp(options))
-    return status;
+  if (!session->isGraph())
+    if (const llmopt_status status = session->setUp(options))
+      return status;
   result = std::move(session);
   return LLMOPT_OK;
 }
@@ -78,6 +86,15 @@ llmopt_status Session::setUp(const llmopt_session_options &options) {
   work.resize(batch);
   named.resize(batch);
   return LLMOPT_OK;
+}
+
+bool Session::isGraph() const { return model.info().kind == LLMOPT_KIND_GRAPH; }
+
+llmopt_status Session::refuseSequences() const {
+  return isGraph() ? fail(LLMOPT_INVALID_ARGUMENT,
+                          "the model is a graph and has no sequences; only "
+                          "llmopt_run executes it")
+                   : LLMOPT_OK;
 }
 
 //===----------------------------------------------------------------------===//
@@ -184,6 +201,8 @@ SequenceRows Session::beginPiece(llmopt_piece &piece, float *&ownLogits) {
 }
 
 llmopt_status Session::step(std::span<llmopt_piece> pieces) {
+  if (const llmopt_status status = refuseSequences())
+    return status;
   if (const llmopt_status status = checkPieces(pieces))
     return status;
   if (const llmopt_status status = reserveLogits(pieces))
@@ -204,6 +223,8 @@ llmopt_status Session::step(std::span<llmopt_piece> pieces) {
 //===----------------------------------------------------------------------===//
 
 llmopt_status Session::truncate(uint32_t sequence, size_t position) {
+  if (const llmopt_status status = refuseSequences())
+    return status;
   if (const llmopt_status status = checkSequence(sequence))
     return status;
   if (position > cache.length(sequence))
@@ -216,6 +237,8 @@ llmopt_status Session::truncate(uint32_t sequence, size_t position) {
 }
 
 llmopt_status Session::copy(uint32_t from, uint32_t to) {
+  if (const llmopt_status status = refuseSequences())
+    return status;
   if (const llmopt_status status = checkSequence(from))
     return status;
   if (const llmopt_status status = checkSequence(to))
@@ -225,12 +248,14 @@ llmopt_status Session::copy(uint32_t from, uint32_t to) {
 }
 
 size_t Session::length(uint32_t sequence) const {
-  return sequence < cache.sequenceCount() ? cache.length(sequence) : 0;
+  return !isGraph() && sequence < cache.sequenceCount() ? cache.length(sequence)
+                                                        : 0;
 }
 
 llmopt_status Session::run(std::span<const llmopt_tensor> inputs,
                            std::span<llmopt_tensor> outputs) {
-  return functional.run(inputs, outputs);
+  return isGraph() ? graph.run(inputs, outputs)
+                   : functional.run(inputs, outputs);
 }
 
 } // namespace llmopt::runtime

@@ -11,6 +11,7 @@
 
 #include "runtime/Executor.h"
 #include "runtime/FunctionalRun.h"
+#include "runtime/GraphRun.h"
 #include "runtime/KVCache.h"
 #include "runtime/Model.h"
 
@@ -43,6 +44,8 @@ public:
 
 private:
   explicit Session(Model &model);
+  bool isGraph() const;
+  llmopt_status refuseSequences() const;
   llmopt_status setUp(const llmopt_session_options &options);
   llmopt_status checkSequence(uint32_t sequence) const;
   llmopt_status checkPiece(size_t index, const llmopt_piece &piece) const;
@@ -54,6 +57,7 @@ private:
   KVCache cache;
   Executor executor;
   FunctionalRun functional;
+  GraphRun graph; ///< all that a session of a graph model uses
   std::vector<SequenceRows>
       work;                ///< of the step in progress, max_batch entries
   std::vector<bool> named; ///< sequences that have a piece, max_batch entries

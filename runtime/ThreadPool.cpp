@@ -9,32 +9,15 @@
 #include "runtime/ThreadPool.h"
 
 #include "runtime/Error.h"
+#include "runtime/FloatEnvironment.h"
 
 #include <cstring>
 #include <sched.h>
 #include <signal.h>
 
-#ifdef __x86_64__
-#include <xmmintrin.h>
-#endif
-
 namespace llmopt::runtime {
 
 namespace {
-/// Generated code assumes round to nearest and masked exceptions; the caller's
-/// settings come back at the end.
-class DefaultFloatEnvironment {
-public:
-#ifdef __x86_64__
-  DefaultFloatEnvironment() : saved(_mm_getcsr()) { _mm_setcsr(kDefault); }
-  ~DefaultFloatEnvironment() { _mm_setcsr(saved); }
-
-private:
-  static constexpr unsigned kDefault = 0x1f80;
-  unsigned saved;
-#endif
-};
-
 struct GeneratedRun {
   llmopt_entry entry;
   llmopt_call *call;
@@ -62,7 +45,8 @@ void Barrier::arriveAndWait() {
 
 ThreadPool::ThreadPool(uint32_t threads, std::span<const uint32_t> affinity)
     : threadCount(threads ? threads : 1),
-      affinity(affinity.begin(), affinity.end()), owner(getpid()) {
+      affinity(affinity.begin(), affinity.end()), owner(getpid()),
+      loop(threadCount) {
   barrier.setThreads(threadCount);
 }
 
@@ -81,6 +65,8 @@ llmopt_status ThreadPool::run(Function newFunction, void *newContext) {
   function = newFunction;
   context = newContext;
   unfinished.store(threadCount - 1, std::memory_order_relaxed);
+  // Nobody else writes it: this thread has the turn.
+  runEpoch.store(epoch.load() + 1);
   epoch.fetch_add(1);
   started.notifyAll();
   newFunction(newContext, 0);
@@ -104,6 +90,30 @@ llmopt_status ThreadPool::run(llmopt_entry entry, llmopt_call &call) {
   return run(body, &generated);
 }
 
+llmopt_status ThreadPool::prepareLoops() {
+  adoptAfterFork();
+  takeTurn();
+  const llmopt_status status = startWorkers();
+  endTurn();
+  return status;
+}
+
+void ThreadPool::runLoop(llmopt_loop_body body, void *loopContext,
+                         uint64_t count, uint64_t grain) {
+  if (count == 0)
+    return;
+  if (threadCount == 1 || count <= grain) {
+    body(loopContext, 0, count);
+    return;
+  }
+  takeTurn();
+  loop.open(body, loopContext, count, grain ? grain : 1);
+  epoch.fetch_add(1);
+  started.notifyAll();
+  loop.finish();
+  endTurn();
+}
+
 void ThreadPool::takeTurn() {
   const uint32_t ticket = nextTicket.fetch_add(1);
   turn.wait([&] { return serving.load() == ticket; });
@@ -124,9 +134,13 @@ void *ThreadPool::workerMain(void *argument) {
   uint32_t seen = 0;
   for (;;) {
     pool.started.wait([&] { return pool.epoch.load() != seen; });
-    ++seen;
+    seen = pool.epoch.load();
     if (pool.stopping)
       return nullptr;
+    if (pool.runEpoch.load() != seen) {
+      pool.loop.help(worker->thread);
+      continue;
+    }
     pool.function(pool.context, worker->thread);
     if (pool.unfinished.fetch_sub(1) == 1)
       pool.finished.notifyAll();
@@ -147,6 +161,7 @@ llmopt_status ThreadPool::startWorkers() {
   if (workers.size() == threadCount - 1)
     return LLMOPT_OK;
   epoch.store(0);
+  runEpoch.store(0);
   stopping = false;
   workers.resize(threadCount - 1);
   // Signals are the program's business: none shall be handled on these threads.
@@ -206,6 +221,7 @@ void ThreadPool::adoptAfterFork() {
     started.reset();
     finished.reset();
     barrier.reset();
+    loop.reset();
     owner.store(self);
     return;
   }

@@ -10,6 +10,7 @@
 #define LLMOPT_RUNTIME_THREADPOOL_H
 
 #include "runtime/Futex.h"
+#include "runtime/ParallelLoop.h"
 
 #include "llmopt/Runtime.h"
 
@@ -39,9 +40,9 @@ private:
 };
 
 /// A fixed number of threads. The caller of run is thread 0; the others sleep
-/// between runs, spinning at most kSpinNanoseconds before. Concurrent runs take
-/// turns in the order of their arrival. Works in a forked child: the threads
-/// are started again by its first run.
+/// between runs and loops, spinning at most kSpinNanoseconds before. Concurrent
+/// runs take turns in the order of their arrival. Works in a forked child: the
+/// threads are started again by its first run.
 class ThreadPool {
 public:
   /// Body of a run, executed once by each thread.
@@ -63,6 +64,15 @@ public:
   /// Executes generated code; sets the fields threads, barrier and
   /// runtime_state of `call`.
   llmopt_status run(llmopt_entry entry, llmopt_call &call);
+
+  /// Makes loops possible in this process. Fails if a thread cannot be started.
+  llmopt_status prepareLoops();
+
+  /// Executes `body` for all iterations [0, count) on the caller and those
+  /// threads that come in time; see llmopt_graph_call.parallel. After
+  /// prepareLoops(); not from within a body.
+  void runLoop(llmopt_loop_body body, void *context, uint64_t count,
+               uint64_t grain);
 
 private:
   struct Worker {
@@ -91,8 +101,13 @@ private:
 
   Function function = nullptr;
   void *context = nullptr;
-  bool stopping = false;
+  std::atomic<bool> stopping{false};
+  ParallelLoop loop;
+  /// Counts runs and loops. Workers may miss loops, but no run: it ends when
+  /// all of them have executed it.
   alignas(LLMOPT_VECTOR_BYTES) std::atomic<uint32_t> epoch{0};
+  /// The last epoch that is a run.
+  std::atomic<uint32_t> runEpoch{0};
   WaitPoint started;
   alignas(LLMOPT_VECTOR_BYTES) std::atomic<uint32_t> unfinished{0};
   WaitPoint finished;

@@ -12,7 +12,14 @@ from llmopt.errors import LlmoptError
 
 MAX_RANK = 8
 WANT_NONE, WANT_LAST, WANT_ALL = 0, 1, 2
-F32, I64, I32 = 1, 2, 3
+KIND_GRAPH = 2
+# numpy's names of the element types. What numpy has no type for comes as its bytes: bfloat16 as uint16, floats of 8 and
+# 4 bits as uint8, integers of less than 8 bits as int8 and uint8.
+ELEMENT_TYPES = {
+    1: "float32", 2: "int64", 3: "int32", 4: "bool", 5: "int8", 6: "uint8", 7: "int16", 8: "uint16", 9: "uint32", 10: "uint64",
+    11: "float16", 12: "uint16", 13: "float64", 14: "int8", 15: "uint8", 16: "int8", 17: "uint8",
+    18: "uint8", 19: "uint8", 20: "uint8", 21: "uint8", 22: "uint8", 23: "uint8",
+}  # fmt: skip
 CONTEXT_FULL = 17
 PADDING = {0: "none", 1: "left", 2: "right"}
 
@@ -75,6 +82,7 @@ class ModelInfo(SizedStructure):
         ("weights_bytes", c_uint64),
         ("file_bytes", c_uint64),
         ("descriptor", c_void_p),
+        ("kind", c_int32),
     ]
 
 

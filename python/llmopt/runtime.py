@@ -18,7 +18,7 @@ import numpy as np
 from llmopt import native
 from llmopt.errors import LlmoptError
 
-ELEMENT_TYPES = {native.F32: np.dtype(np.float32), native.I64: np.dtype(np.int64), native.I32: np.dtype(np.int32)}
+ELEMENT_TYPES = {code: np.dtype(name) for code, name in native.ELEMENT_TYPES.items()}
 
 
 class _Owner:
@@ -54,6 +54,11 @@ class Model(_Owner):
         return self.info.isa.decode()
 
     @property
+    def is_graph(self) -> bool:
+        """True for a model without sequences: only `run` of its sessions executes it."""
+        return self.info.kind == native.KIND_GRAPH
+
+    @property
     def padding(self) -> str:
         """Where the rows of a batch are padded in `run`: none, left or right."""
         return native.PADDING[self.info.padding]
@@ -76,7 +81,7 @@ class Session(_Owner):
         self._library = native.library()
         self._handle = native.Handle()
         self._inputs, self._outputs = model.inputs, model.outputs
-        self._types = [ELEMENT_TYPES[model.info.inputs[i].element_type] for i in range(len(model.inputs))]
+        self._types = [model.info.inputs[index].element_type for index in range(len(model.inputs))]
         self._vocabulary = model.info.vocabulary
         self.max_batch = max_batch or model.info.max_batch
         self.max_sequence = max_sequence or model.info.max_sequence
@@ -105,8 +110,8 @@ class Session(_Owner):
         if inputs.keys() != set(self._inputs):
             raise LlmoptError(f"inputs are {', '.join(inputs)}, expected {', '.join(self._inputs)}")
         # Kept in a list: the structures below hold only their addresses.
-        arrays = [np.ascontiguousarray(inputs[name], dtype=kind) for name, kind in zip(self._inputs, self._types)]
-        given = (native.Tensor * len(arrays))(*map(_tensor, arrays))
+        arrays = [np.asarray(inputs[name], dtype=ELEMENT_TYPES[code], order="C") for name, code in zip(self._inputs, self._types)]
+        given = (native.Tensor * len(arrays))(*map(_tensor, arrays, self._types))
         produced = (native.Tensor * len(self._outputs))()
         self._library.llmopt_run(self._live(), given, len(given), produced, len(produced))
         return {name: _array(tensor) for name, tensor in zip(self._outputs, produced)}
@@ -139,17 +144,16 @@ def _names(descriptors, count: int) -> list[str]:
     return [descriptors[index].name.decode() for index in range(count)]
 
 
-def _tensor(array: np.ndarray) -> native.Tensor:
-    kinds = {kind: code for code, kind in ELEMENT_TYPES.items()}
+def _tensor(array: np.ndarray, element_type: int) -> native.Tensor:
     if array.ndim > native.MAX_RANK:
         raise LlmoptError(f"a tensor of rank {array.ndim}, expected at most {native.MAX_RANK}")
     dims = (ctypes.c_int64 * native.MAX_RANK)(*array.shape)
-    return native.Tensor(kinds[array.dtype], array.ndim, dims, array.ctypes.data, array.nbytes)
+    return native.Tensor(element_type, array.ndim, dims, array.ctypes.data, array.nbytes)
 
 
 def _array(tensor: native.Tensor) -> np.ndarray:
     """A copy of an output in the session's memory."""
     shape, kind = tuple(tensor.dims[: tensor.rank]), ELEMENT_TYPES[tensor.element_type]
-    size = int(np.prod(shape)) * kind.itemsize
+    size = int(np.prod(shape, dtype=np.int64)) * kind.itemsize
     data = ctypes.string_at(tensor.data, size) if size else b""
     return np.frombuffer(data, kind).reshape(shape).copy()

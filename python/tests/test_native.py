@@ -24,9 +24,8 @@ STRUCTURES = {
 CONSTANTS = {
     "LLMOPT_MAX_RANK": native.MAX_RANK,
     "LLMOPT_WANT_ALL": native.WANT_ALL,
-    "LLMOPT_F32": native.F32,
-    "LLMOPT_I64": native.I64,
-    "LLMOPT_I32": native.I32,
+    "LLMOPT_KIND_GRAPH": native.KIND_GRAPH,
+    "LLMOPT_F4E2M1": max(native.ELEMENT_TYPES),
     "LLMOPT_CONTEXT_FULL": native.CONTEXT_FULL,
 }
 

@@ -43,8 +43,8 @@ enum {
   LLMOPT_ABI_VERSION = 2,
   LLMOPT_WEIGHTS_ALIGNMENT = 2 << 20, /* bytes: a huge page */
   LLMOPT_BUILD_ID_BYTES = 16,
-  LLMOPT_PAGE_TOKENS = 64, /* tokens of one KV cache page */
-  LLMOPT_PANEL_ROWS = 16,  /* rows of one weight panel */
+  LLMOPT_PAGE_TOKENS = 64,  /* tokens of one KV cache page */
+  LLMOPT_PANEL_ROWS = 16,   /* rows of one weight panel */
   LLMOPT_VECTOR_BYTES = 64, /* alignment of buffers, panels and slots */
   LLMOPT_MAX_RANK = 8       /* dimensions of a tensor */
 };
@@ -129,8 +129,10 @@ typedef struct llmopt_graph_call {
   /* [output_count], written: dims, and data from `allocate`, which the runtime
    * owns from then on. */
   llmopt_graph_tensor *outputs;
-  /* Executes body for all iterations [0, count), split among the threads in
-   * pieces of at least `grain` iterations, and waits for them. */
+  /* Executes body for all iterations [0, count), split among the threads, and
+   * waits for them. Pieces begin at multiples of `grain` and, but for the last,
+   * end at one: what a body does for `grain` consecutive iterations does not
+   * depend on the number of threads. */
   void (*parallel)(struct llmopt_graph_call *call, llmopt_loop_body body,
                    void *context, uint64_t count, uint64_t grain);
   /* 64-byte aligned memory with undefined contents, at least one vector of
@@ -235,7 +237,7 @@ static inline uint32_t llmopt_element_bytes(int32_t element_type) {
 /* What an input or output of the ONNX signature means to a decoder; signatures
  * of graph models have LLMOPT_ROLE_NONE only. */
 typedef enum llmopt_role {
-  LLMOPT_ROLE_NONE = 0, /* any tensor of a graph model */
+  LLMOPT_ROLE_NONE = 0,   /* any tensor of a graph model */
   LLMOPT_ROLE_TOKENS = 1, /* input: [batch, sequence] token ids */
   LLMOPT_ROLE_MASK = 2,   /* input: [batch, past + sequence], 1 keeps a key */
   LLMOPT_ROLE_POSITIONS = 3, /* input: [batch, sequence] */
@@ -296,8 +298,8 @@ typedef struct llmopt_variant {
   uint64_t features;            /* llmopt_cpu_feature bits that it needs */
   uint64_t arena_bytes_per_row; /* arena = this * capacity */
   uint64_t scratch_bytes;       /* per thread, a multiple of 64 */
-  llmopt_entry forward;     /* of a decoder, else NULL */
-  llmopt_graph_entry graph; /* of a graph, else NULL */
+  llmopt_entry forward;         /* of a decoder, else NULL */
+  llmopt_graph_entry graph;     /* of a graph, else NULL */
 } llmopt_variant;
 
 typedef enum llmopt_model_kind {

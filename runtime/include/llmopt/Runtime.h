@@ -39,7 +39,8 @@ extern "C" {
 
 /** An open model: code, weights and the threads that execute it. */
 typedef struct llmopt_model llmopt_model;
-/** Sequences in progress on a model: KV cache and buffers. */
+/** Sequences in progress on a model: KV cache and buffers. Of a graph model:
+ * buffers alone. */
 typedef struct llmopt_session llmopt_session;
 
 /** Result of a call. */
@@ -64,8 +65,9 @@ typedef enum llmopt_status {
   LLMOPT_CONTEXT_FULL = 17,     /* sequence would exceed max_sequence */
   LLMOPT_BAD_TENSOR = 18,       /* type or shape of a tensor of llmopt_run */
   LLMOPT_BUFFER_TOO_SMALL =
-      19,          /* the message and the shape say what is needed */
-  LLMOPT_BUSY = 20 /* session in use by another thread */
+      19,           /* the message and the shape say what is needed */
+  LLMOPT_BUSY = 20, /* session in use by another thread */
+  LLMOPT_EXECUTION_FAILED = 21 /* a graph refuses what its inputs hold */
 } llmopt_status;
 
 /*===----------------------------------------------------------------------===*\
@@ -115,6 +117,7 @@ typedef struct llmopt_model_info {
   uint64_t parameters, weights_bytes, file_bytes;
   /** Tables of the library: weights, variants, report. */
   const llmopt_model_descriptor *descriptor;
+  int32_t kind; /**< llmopt_model_kind; of graphs layers to padding are 0 */
 } llmopt_model_info;
 
 /** Opens the library at `path`. Nothing of the file is executed before its
@@ -223,10 +226,11 @@ typedef struct llmopt_tensor {
 
 /** Computes the function of the ONNX model: inputs and outputs are those of
  * llmopt_info, in order. Does not touch the sequences of llmopt_step; any batch
- * and length up to max_positions are accepted. Sets type, rank and dims of the
- * outputs, also when the result is LLMOPT_BUFFER_TOO_SMALL. The past may be the
- * present of the call before, in place: it is read before outputs are written.
- */
+ * and length up to max_positions are accepted, by a graph model any sizes that
+ * its signature leaves open and its operators agree on. Sets type, rank and
+ * dims of the outputs, also when the result is LLMOPT_BUFFER_TOO_SMALL. Inputs
+ * may be outputs of the call before, in place: they are read before outputs are
+ * written. */
 LLMOPT_API llmopt_status llmopt_run(llmopt_session *session,
                                     const llmopt_tensor *inputs,
                                     size_t input_count, llmopt_tensor *outputs,

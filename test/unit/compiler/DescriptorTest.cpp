@@ -107,6 +107,20 @@ TEST(Descriptor, HeaderReadsWhatWasWritten) {
   EXPECT_STREQ(loaded->report, "{\"a\": 1}");
 }
 
+TEST(Descriptor, VariantsHaveTheEntryOfTheModelsKind) {
+  DescriptorContents contents = makeContents();
+  LoadedDescriptor decoder(contents);
+  EXPECT_EQ(decoder->kind, LLMOPT_KIND_DECODER);
+  EXPECT_EQ(decoder->variants[1].forward, entry1);
+  EXPECT_EQ(decoder->variants[1].graph, nullptr);
+  contents.kind = LLMOPT_KIND_GRAPH;
+  LoadedDescriptor graph(contents);
+  EXPECT_EQ(graph->kind, LLMOPT_KIND_GRAPH);
+  EXPECT_EQ(graph->variants[1].forward, nullptr);
+  EXPECT_EQ(reinterpret_cast<void *>(graph->variants[1].graph),
+            reinterpret_cast<void *>(entry1));
+}
+
 TEST(Descriptor, TablesOfTensors) {
   LoadedDescriptor loaded(makeContents());
   ASSERT_EQ(loaded->input_count, 2u);

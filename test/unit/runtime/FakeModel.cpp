@@ -143,10 +143,10 @@ constexpr uint32_t kOutputs = kPadding == LLMOPT_PADDING_NONE ? 1 : 5;
 
 constexpr uint64_t kUnknownFeature = uint64_t{1} << 40;
 const llmopt_variant variants[] = {
-    {"future", "future", kUnknownFeature, kSlotBytes, 64, forward},
+    {"future", "future", kUnknownFeature, kSlotBytes, 64, forward, nullptr},
     {"generic", "plain",
      kDefect == Alien ? LLMOPT_CPU_AVX2 | kUnknownFeature : 0, kSlotBytes, 64,
-     forward},
+     forward, nullptr},
 };
 
 uint64_t headChecksum() {
@@ -168,6 +168,7 @@ llmopt_model_descriptor describe() {
   model.model_name = "fake";
   model.weights_bytes = kWeightsBytes;
   model.parameters = kVocabulary;
+  model.kind = LLMOPT_KIND_DECODER;
   model.layers = kLayers;
   model.heads = kKVHeads * 2;
   model.kv_heads = kKVHeads;

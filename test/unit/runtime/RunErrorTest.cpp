@@ -41,7 +41,7 @@ TEST(RunErrors, TensorsThatDoNotFit) {
          "6 inputs are given, the model has 7");
   refuse([](auto &call, auto &) { call.outputs.resize(2); }, bad, "2 outputs");
   refuse([](auto &, auto &in) { in[0].element_type = LLMOPT_I32; }, bad,
-         "input 'input_ids' has element type 3, expected 2");
+         "input 'input_ids' has element type 3 (int32), expected 2 (int64)");
   refuse([](auto &, auto &in) { in[2].rank = 3; }, bad,
          "'past.0.key' has rank 3");
   refuse([](auto &, auto &in) { in[3].dims[3] = 8; }, bad,
@@ -74,7 +74,7 @@ TEST(RunErrors, TensorsThatDoNotFit) {
   refuse([](auto &call, auto &) { call.inputs[6].integers[2] = -1; },
          LLMOPT_OUT_OF_RANGE, "position -1");
   expectError(LLMOPT_INVALID_ARGUMENT,
-              llmopt_run(session.get(), nullptr, 0, nullptr, 0), "null");
+              llmopt_run(session.get(), nullptr, 7, nullptr, 5), "null");
   expectError(LLMOPT_INVALID_ARGUMENT,
               llmopt_run(nullptr, nullptr, 0, nullptr, 0), "null");
 }
