@@ -15,6 +15,8 @@
 using namespace mlir;
 using namespace llmopt::onnx;
 using ::onnx::AttributeProto;
+using ::onnx::FunctionProto;
+using ::onnx::NodeProto;
 
 /// The types of the values that `proto` holds, whatever `type` says.
 static SmallVector<AttributeProto::AttributeType>
@@ -93,12 +95,62 @@ static FailureOr<Attribute> readValue(const AttributeProto &proto,
   }
 }
 
-FailureOr<NodeAttributes>
-llmopt::onnx::readAttributes(const ::onnx::NodeProto &node, StringRef where,
-                             ImportState &state) {
-  NodeAttributes result;
+//===----------------------------------------------------------------------===//
+// Attributes of functions
+//===----------------------------------------------------------------------===//
+
+/// The default of an attribute of `function`; null when it has none.
+static const AttributeProto *findDefault(const FunctionProto &function,
+                                         StringRef name) {
+  auto it = llvm::find_if(function.attribute_proto(),
+                          [&](const AttributeProto &attribute) {
+                            return attribute.name() == name;
+                          });
+  return it == function.attribute_proto().end() ? nullptr : &*it;
+}
+
+static bool hasAttribute(const FunctionProto &function, StringRef name) {
+  return llvm::is_contained(function.attribute(), name) ||
+         findDefault(function, name);
+}
+
+/// What `proto` of a node refers to: itself, a value of `bound`, or null when
+/// that attribute of the function has no value.
+static FailureOr<const AttributeProto *>
+resolveReference(const AttributeProto &proto, const BoundAttributes *bound,
+                 StringRef where, ImportState &state) {
+  StringRef name = proto.ref_attr_name();
+  if (name.empty())
+    return &proto;
+  if (!bound)
+    return state.reporter.malformed(
+        where + " refers to an attribute of a function, but is not in one");
+  if (!getHeldTypes(proto).empty())
+    return state.reporter.malformed(
+        where + " has a value and refers to the attribute " + quoteName(name));
+  if (!hasAttribute(*bound->function, name))
+    return state.reporter.malformed(where + " refers to the attribute " +
+                                    quoteName(name) +
+                                    ", which the function does not have");
+  const AttributeProto *value = bound->values.lookup(name);
+  if (value && proto.type() != AttributeProto::UNDEFINED &&
+      value->type() != proto.type())
+    return state.reporter.malformed(
+        where + " has the type " +
+        ::onnx::AttributeProto_AttributeType_Name(proto.type()) +
+        ", but refers to the attribute " + quoteName(name) + " of type " +
+        ::onnx::AttributeProto_AttributeType_Name(value->type()));
+  return value;
+}
+
+/// Calls `use` with the name, the value and the description of each attribute
+/// of `node`, all checked.
+static LogicalResult forEachAttribute(
+    const NodeProto &node, const BoundAttributes *bound, StringRef where,
+    ImportState &state,
+    function_ref<LogicalResult(StringRef, const AttributeProto &, StringRef)>
+        use) {
   llvm::StringSet<> names;
-  SmallVector<NamedAttribute> values;
   for (const AttributeProto &proto : node.attribute()) {
     if (proto.name().empty())
       return state.reporter.malformed(where + " has an attribute without a "
@@ -107,21 +159,90 @@ llmopt::onnx::readAttributes(const ::onnx::NodeProto &node, StringRef where,
         (where + ": attribute " + quoteName(proto.name())).str();
     if (!names.insert(proto.name()).second)
       return state.reporter.malformed(whereAttr + " is given twice");
-    if (!proto.ref_attr_name().empty())
-      return state.reporter.malformed(
-          whereAttr + " refers to an attribute of a function, but is not in "
-                      "one");
-    if (failed(checkHeldValue(proto, whereAttr, state)))
-      return failure();
-    if (proto.type() == AttributeProto::GRAPH) {
-      result.graphs.push_back(&proto);
-      continue;
-    }
-    FailureOr<Attribute> value = readValue(proto, whereAttr, state);
+    FailureOr<const AttributeProto *> value =
+        resolveReference(proto, bound, whereAttr, state);
     if (failed(value))
       return failure();
-    values.emplace_back(StringAttr::get(state.context, proto.name()), *value);
+    if (!*value)
+      continue;
+    if (failed(checkHeldValue(**value, whereAttr, state)) ||
+        failed(use(proto.name(), **value, whereAttr)))
+      return failure();
   }
+  return success();
+}
+
+FailureOr<BoundAttributes> llmopt::onnx::bindAttributes(
+    const NodeProto &node, const FunctionProto &function,
+    const BoundAttributes *bound, StringRef where, ImportState &state) {
+  BoundAttributes result{&function, {}};
+  auto bind = [&](StringRef name, const AttributeProto &value,
+                  StringRef whereAttr) -> LogicalResult {
+    if (!hasAttribute(function, name))
+      return state.reporter.malformed(whereAttr +
+                                      " is none of the called function");
+    if (value.type() == AttributeProto::GRAPH)
+      return state.reporter.unsupported(
+          whereAttr + " passes a graph to a function, which is not supported");
+    result.values[name] = &value;
+    return success();
+  };
+  if (failed(forEachAttribute(node, bound, where, state, bind)))
+    return failure();
+  for (const AttributeProto &value : function.attribute_proto()) {
+    std::string whereAttr = "function " + quoteName(function.name()) +
+                            ": attribute " + quoteName(value.name());
+    if (!value.ref_attr_name().empty())
+      return state.reporter.malformed(whereAttr +
+                                      " refers to another attribute");
+    if (!result.values.contains(value.name()) &&
+        (failed(checkHeldValue(value, whereAttr, state)) ||
+         failed(bind(value.name(), value, whereAttr))))
+      return failure();
+  }
+  return result;
+}
+
+//===----------------------------------------------------------------------===//
+// Attributes of nodes
+//===----------------------------------------------------------------------===//
+
+/// Reads a value that is not a graph. What functions use is read once: a body
+/// may be inlined many times.
+static FailureOr<Attribute> readShared(const AttributeProto &proto,
+                                       const BoundAttributes *bound,
+                                       StringRef where, ImportState &state) {
+  if (!bound)
+    return readValue(proto, where, state);
+  if (Attribute value = state.values.lookup(&proto))
+    return value;
+  FailureOr<Attribute> value = readValue(proto, where, state);
+  if (succeeded(value))
+    state.values[&proto] = *value;
+  return value;
+}
+
+FailureOr<NodeAttributes>
+llmopt::onnx::readAttributes(const NodeProto &node,
+                             const BoundAttributes *bound, StringRef where,
+                             ImportState &state) {
+  NodeAttributes result;
+  SmallVector<NamedAttribute> values;
+  auto add = [&](StringRef name, const AttributeProto &proto,
+                 StringRef whereAttr) -> LogicalResult {
+    if (proto.type() == AttributeProto::GRAPH) {
+      result.graphNames.push_back(proto.name());
+      result.graphs.push_back(&proto.g());
+      return success();
+    }
+    FailureOr<Attribute> value = readShared(proto, bound, whereAttr, state);
+    if (failed(value))
+      return failure();
+    values.emplace_back(StringAttr::get(state.context, name), *value);
+    return success();
+  };
+  if (failed(forEachAttribute(node, bound, where, state, add)))
+    return failure();
   result.values = DictionaryAttr::get(state.context, values);
   return result;
 }

@@ -13,6 +13,7 @@
 
 namespace onnx {
 class AttributeProto;
+class GraphProto;
 class NodeProto;
 } // namespace onnx
 
@@ -22,14 +23,31 @@ namespace llmopt::onnx {
 struct NodeAttributes {
   mlir::DictionaryAttr values;
   /// The attributes that hold a graph, in the order of the file.
-  llvm::SmallVector<const ::onnx::AttributeProto *, 0> graphs;
+  llvm::SmallVector<llvm::StringRef> graphNames;
+  llvm::SmallVector<const ::onnx::GraphProto *> graphs;
+};
+
+/// The attributes of a function at one call, to which nodes of its body refer.
+struct BoundAttributes {
+  const ::onnx::FunctionProto *function;
+  /// Those that have a value.
+  llvm::StringMap<const ::onnx::AttributeProto *> values;
 };
 
 /// Reads the attributes of `node`, checks that each has a name of its own and
-/// one value of its type. `where` begins an error message.
+/// one value of its type. `bound` is null outside of functions; an attribute
+/// that refers to one without a value is left out. `where` begins an error
+/// message.
 mlir::FailureOr<NodeAttributes> readAttributes(const ::onnx::NodeProto &node,
+                                               const BoundAttributes *bound,
                                                llvm::StringRef where,
                                                ImportState &state);
+
+/// The attributes of `function` at the call `node`: what the call gives, which
+/// may itself refer to `bound`, and the defaults of the function.
+mlir::FailureOr<BoundAttributes> bindAttributes(
+    const ::onnx::NodeProto &node, const ::onnx::FunctionProto &function,
+    const BoundAttributes *bound, llvm::StringRef where, ImportState &state);
 
 } // namespace llmopt::onnx
 

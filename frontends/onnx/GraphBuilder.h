@@ -18,7 +18,8 @@ class GraphProto;
 namespace llmopt::onnx {
 
 /// Appends `func.func @main` with the ops of `graph` to `module`: its nodes
-/// and those of its subgraphs, one to one, in the order of the file.
+/// and those of its subgraphs, one to one, in the order of the file. In place
+/// of a call of one of the model's functions stand the nodes of that function.
 ///
 /// An input that an initializer names is no argument of the function: up to IR
 /// version 3 every initializer was an input too, and a default that a caller

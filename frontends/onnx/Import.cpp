@@ -70,8 +70,8 @@ importModel(StringRef file, StringRef fileName, StringRef baseDirectory,
 
   context.loadDialect<func::FuncDialect, ONNXDialect>();
   ExternalData externalData(baseDirectory, reporter);
-  ImportState state{&context, options,         reporter, externalData,
-                    fileName, scanned->ranges, {},       {}};
+  ImportState state{&context,     options,  reporter,
+                    externalData, fileName, scanned->ranges};
   if (failed(checkModel(model, state)))
     return failure();
   OwningOpRef<ModuleOp> module =

@@ -27,6 +27,10 @@ struct ImportOptions {
   unsigned maxSubgraphDepth = 32;
   /// Nodes of all graphs together.
   uint64_t maxNodes = 1 << 20;
+  /// Nodes that come from functions of the model, once all calls are inlined.
+  uint64_t maxInlinedNodes = 1 << 17;
+  /// Nesting of calls of functions.
+  unsigned maxCallDepth = 64;
   /// Protocol Buffers fields of all messages together; each may take some 100
   /// bytes of memory. A node has about six.
   uint64_t maxFields = 8 << 20;
@@ -51,8 +55,9 @@ enum class ImportErrorKind {
 };
 
 /// Reads the model `path` into a module: one `func.func @main` with an
-/// `onnx.node` per node. Data of large tensors is not read; it is checked to be
-/// where the model says, inside the directory of the model.
+/// `onnx.node` per node; calls of the model's own functions are inlined. Data
+/// of large tensors is not read; it is checked to be where the model says,
+/// inside the directory of the model.
 ///
 /// On failure, one error is emitted at the location `loc("path":0:0)`, and its
 /// kind is stored in `kind` if that is not null.

@@ -11,10 +11,24 @@
 
 #include "frontends/onnx/ExternalData.h"
 #include "frontends/onnx/WireScanner.h"
+#include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/StringMap.h"
-#include "llvm/ADT/StringSet.h"
+
+namespace onnx {
+class AttributeProto;
+class FunctionProto;
+} // namespace onnx
 
 namespace llmopt::onnx {
+
+/// Versions of operator sets by domain; the default domain is "".
+using OpsetVersions = llvm::StringMap<int64_t>;
+
+/// A function that the model defines.
+struct FunctionInfo {
+  const ::onnx::FunctionProto *proto;
+  OpsetVersions opsets;
+};
 
 /// What the parts of one import share.
 struct ImportState {
@@ -26,20 +40,17 @@ struct ImportState {
   llvm::StringRef fileName;
   /// Large data inside the model file.
   llvm::ArrayRef<DataRange> ranges;
-  /// Versions of the operator sets by domain; the default domain is "".
-  llvm::StringMap<int64_t> opsets;
-  /// Keys (getFunctionKey) of the functions that the model defines.
-  llvm::StringSet<> functions;
+  OpsetVersions opsets = {};
+  /// The functions that the model defines by getFunctionKey.
+  llvm::StringMap<FunctionInfo> functions = {};
+  /// Values of attributes that functions use, which may be read many times.
+  llvm::DenseMap<const ::onnx::AttributeProto *, mlir::Attribute> values{};
 };
 
 /// The domain as `onnx.node` spells it: "" for the default domain.
 inline llvm::StringRef normalizeDomain(llvm::StringRef domain) {
   return domain == "ai.onnx" ? llvm::StringRef() : domain;
 }
-
-/// Identifies a function of a model among the operators.
-std::string getFunctionKey(llvm::StringRef domain, llvm::StringRef name,
-                           llvm::StringRef overload);
 
 } // namespace llmopt::onnx
 

@@ -7,18 +7,11 @@
 //===----------------------------------------------------------------------===//
 
 #include "frontends/onnx/ModelChecks.h"
+#include "frontends/onnx/Functions.h"
 #include <onnx-ml.pb.h>
 
 using namespace mlir;
 using namespace llmopt::onnx;
-
-std::string llmopt::onnx::getFunctionKey(StringRef domain, StringRef name,
-                                         StringRef overload) {
-  // A NUL cannot make two different triples equal, because lengths come first.
-  return (Twine(domain.size()) + ":" + Twine(name.size()) + ":" + domain +
-          name + overload)
-      .str();
-}
 
 static LogicalResult checkIRVersion(int64_t version, ImportState &state) {
   if (version < 1)
@@ -30,12 +23,16 @@ static LogicalResult checkIRVersion(int64_t version, ImportState &state) {
   return success();
 }
 
-static LogicalResult readOpsets(const ::onnx::ModelProto &model,
-                                ImportState &state) {
-  for (const ::onnx::OperatorSetIdProto &opset : model.opset_import()) {
+FailureOr<OpsetVersions> llmopt::onnx::readOpsets(
+    const google::protobuf::RepeatedPtrField<::onnx::OperatorSetIdProto> &list,
+    StringRef where, ImportState &state) {
+  OpsetVersions opsets;
+  for (const ::onnx::OperatorSetIdProto &opset : list) {
     StringRef domain = normalizeDomain(opset.domain());
-    std::string name = domain.empty() ? "the default operator set"
-                                      : "operator set " + quoteName(domain);
+    std::string name =
+        (where + (domain.empty() ? "the default operator set"
+                                 : "operator set " + quoteName(domain)))
+            .str();
     int64_t version = opset.version();
     if (version < 1)
       return state.reporter.malformed(name + " has version " + Twine(version));
@@ -43,39 +40,36 @@ static LogicalResult readOpsets(const ::onnx::ModelProto &model,
       return state.reporter.unsupported(
           name + " has version " + Twine(version) + "; versions up to " +
           Twine(state.options.maxOpset) + " are supported");
-    auto [entry, isNew] = state.opsets.try_emplace(domain, version);
+    auto [entry, isNew] = opsets.try_emplace(domain, version);
     if (!isNew && entry->second != version)
       return state.reporter.malformed(name + " is imported in versions " +
                                       Twine(entry->second) + " and " +
                                       Twine(version));
   }
-  // Operator sets have versions since IR version 3.
-  if (model.opset_import().empty() && model.ir_version() < 3)
-    state.opsets.try_emplace("", 1);
-  if (state.opsets.empty())
-    return state.reporter.malformed("the model imports no operator set");
-  return success();
+  return opsets;
 }
 
-static LogicalResult readFunctions(const ::onnx::ModelProto &model,
-                                   ImportState &state) {
-  for (const ::onnx::FunctionProto &function : model.functions()) {
-    std::string key = getFunctionKey(normalizeDomain(function.domain()),
-                                     function.name(), function.overload());
-    if (!state.functions.insert(key).second)
-      return state.reporter.malformed(
-          "the model defines the function " + quoteName(function.name()) +
-          " of domain " + quoteName(function.domain()) + " twice");
-  }
+static LogicalResult readModelOpsets(const ::onnx::ModelProto &model,
+                                     ImportState &state) {
+  FailureOr<OpsetVersions> opsets =
+      readOpsets(model.opset_import(), /*where=*/"", state);
+  if (failed(opsets))
+    return failure();
+  // Operator sets have versions since IR version 3.
+  if (opsets->empty() && model.ir_version() < 3)
+    opsets->try_emplace("", 1);
+  if (opsets->empty())
+    return state.reporter.malformed("the model imports no operator set");
+  state.opsets = std::move(*opsets);
   return success();
 }
 
 LogicalResult llmopt::onnx::checkModel(const ::onnx::ModelProto &model,
                                        ImportState &state) {
   if (failed(checkIRVersion(model.ir_version(), state)) ||
-      failed(readOpsets(model, state)) || failed(readFunctions(model, state)))
+      failed(readModelOpsets(model, state)))
     return failure();
   if (!model.has_graph())
     return state.reporter.malformed("the model has no graph");
-  return success();
+  return readFunctions(model, state);
 }

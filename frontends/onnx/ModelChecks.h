@@ -11,14 +11,25 @@
 
 #include "frontends/onnx/ImportState.h"
 
+namespace google::protobuf {
+template <typename T> class RepeatedPtrField;
+} // namespace google::protobuf
+
 namespace onnx {
 class ModelProto;
+class OperatorSetIdProto;
 } // namespace onnx
 
 namespace llmopt::onnx {
 
-/// Checks the IR version, reads the operator sets and the names of the
-/// functions into `state`, and checks that there is a graph.
+/// Reads the operator sets that a model or a function imports. `where` begins
+/// an error message.
+mlir::FailureOr<OpsetVersions> readOpsets(
+    const google::protobuf::RepeatedPtrField<::onnx::OperatorSetIdProto> &list,
+    llvm::StringRef where, ImportState &state);
+
+/// Checks the IR version, reads the operator sets and the functions into
+/// `state`, and checks that there is a graph.
 mlir::LogicalResult checkModel(const ::onnx::ModelProto &model,
                                ImportState &state);
 

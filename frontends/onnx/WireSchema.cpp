@@ -34,6 +34,12 @@ static constexpr FieldRule kFunction[] = {
     {FunctionProto::kNameFieldNumber, Copy},
     {FunctionProto::kDomainFieldNumber, Copy},
     {FunctionProto::kOverloadFieldNumber, Copy},
+    {FunctionProto::kInputFieldNumber, Copy},
+    {FunctionProto::kOutputFieldNumber, Copy},
+    {FunctionProto::kAttributeFieldNumber, Copy},
+    {FunctionProto::kAttributeProtoFieldNumber, Descend, Message::Attribute},
+    {FunctionProto::kNodeFieldNumber, Descend, Message::Node},
+    {FunctionProto::kOpsetImportFieldNumber, Copy},
 };
 
 static constexpr FieldRule kGraph[] = {

@@ -132,24 +132,6 @@ TEST_F(ImportErrorsTest, contradictingOpsets) {
                          "and 19");
 }
 
-TEST_F(ImportErrorsTest, functionTwice) {
-  for (int i = 0; i < 2; ++i) {
-    ::onnx::FunctionProto *function = model.add_functions();
-    function->set_name("F");
-    function->set_domain("local");
-  }
-  expectMalformed(model,
-                  "the model defines the function 'F' of domain 'local' twice");
-}
-
-TEST_F(ImportErrorsTest, functionCall) {
-  ::onnx::FunctionProto *function = model.add_functions();
-  function->set_name("Relu");
-  expectUnsupported(model, "node 'relu' ('Relu') calls the function 'Relu' of "
-                           "the model, which is not supported; export the "
-                           "model with its functions inlined");
-}
-
 TEST_F(ImportErrorsTest, noGraph) {
   model.clear_graph();
   expectMalformed(model, "the model has no graph");

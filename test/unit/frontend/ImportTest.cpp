@@ -165,6 +165,18 @@ TEST_F(ImportTest, inputThatIsAnInitializerIsNoArgument) {
                         "tensor<1xf32>");
 }
 
+TEST_F(ImportTest, inputOfASubgraphThatIsAnInitializer) {
+  ::onnx::ModelProto model = makeReluModel();
+  ::onnx::GraphProto *body =
+      addAttribute(*model.mutable_graph()->mutable_node(0), "body",
+                   ::onnx::AttributeProto::GRAPH)
+          ->mutable_g();
+  addInput(*body, "i");
+  addInput(*body, "w", ::onnx::TensorProto::FLOAT, {1});
+  addInitializer(*body, "w", 1)->add_float_data(1.0f);
+  EXPECT_CONTAINS(print(model), "^bb0(%arg1: tensor<?x4xf32>):");
+}
+
 TEST_F(ImportTest, subgraphsSeeOuterValues) {
   ::onnx::ModelProto model = makeModel();
   ::onnx::GraphProto &graph = *model.mutable_graph();

@@ -13,6 +13,25 @@ using namespace llmopt::onnx;
 
 namespace {
 
+/// Adds a function whose node refers to an attribute, and a call of it.
+void addFunction(::onnx::ModelProto &model) {
+  ::onnx::FunctionProto *function = model.add_functions();
+  function->set_name("F");
+  function->add_input("a");
+  function->add_output("r");
+  function->add_opset_import()->set_version(13);
+  ::onnx::AttributeProto *slope = function->add_attribute_proto();
+  slope->set_name("slope");
+  slope->set_type(::onnx::AttributeProto::INT);
+  slope->set_i(5);
+  ::onnx::GraphProto nodes;
+  ::onnx::NodeProto *node = addNode(nodes, "Neg", {"a"}, {"r"});
+  addAttribute(*node, "alpha", ::onnx::AttributeProto::INT)
+      ->set_ref_attr_name("slope");
+  *function->add_node() = *node;
+  addNode(*model.mutable_graph(), "F", {"y"}, {"v"});
+}
+
 /// A model with every kind of part that the reader knows.
 ::onnx::ModelProto makeRichModel() {
   ::onnx::ModelProto model = makeReluModel();
@@ -21,6 +40,9 @@ namespace {
   addInitializer(graph, "large", 300)->set_raw_data(std::string(1200, 'a'));
   addInitializer(graph, "typed", 2)->add_float_data(1.0f);
   graph.mutable_initializer(1)->add_float_data(2.0f);
+  ::onnx::TensorProto *packed = addInitializer(graph, "packed", 3);
+  packed->set_data_type(::onnx::TensorProto::INT4);
+  packed->set_raw_data("ab");
   ::onnx::TensorProto *external = addInitializer(graph, "external", 3);
   external->set_data_location(::onnx::TensorProto::EXTERNAL);
   ::onnx::StringStringEntryProto *location = external->add_external_data();
@@ -40,7 +62,7 @@ namespace {
   addInput(*body, "i");
   addNode(*body, "Add", {"i", "external"}, {"o"});
   addOutput(*body, "o");
-  model.add_functions()->set_name("F");
+  addFunction(model);
   return model;
 }
 
