@@ -16,6 +16,24 @@ class ImportPass<string argument> : Pass<argument, "::mlir::func::FuncOp"> {
                            "::llmopt::LLMOptDialect", "::llmopt::onnx::ONNXDialect"];
 }
 
+def CheckNodes : ImportPass<"llmopt-check-nodes"> {
+  let summary = "check nodes against the schemas of their operators";
+  let description = [{
+    Reports, for at most `max-diagnostics` nodes: an unknown operator, a number of inputs or outputs that the operator does not
+    take, an input that must not be left out, and attributes that are missing, unknown or of another kind. Changes nothing.
+    Later passes rely on what it checks. The schemas are those of the Python packages onnx and onnxruntime
+    (scripts/update-operators).
+
+    ```mlir
+    // error: node '': operator Conv (domain ai.onnx, version 22): has 1 inputs, but takes 2 to 3
+    %0 = onnx.node "Conv"(%x) : (tensor<1x3x4x4xf32>) -> !onnx.value
+    ```
+  }];
+  let options = [
+    Option<"maxDiagnostics", "max-diagnostics", "unsigned", "16", "nodes to report at most">
+  ];
+}
+
 def FoldONNX : ImportPass<"llmopt-fold-onnx"> {
   let summary = "turn Constant nodes into initializers and drop nodes that do nothing";
   let description = [{

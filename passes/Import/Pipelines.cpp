@@ -16,6 +16,9 @@ namespace llmopt {
 void populateImportPipeline(mlir::OpPassManager &manager,
                             const ImportPipelineOptions &options) {
   mlir::OpPassManager &function = manager.nest<mlir::func::FuncOp>();
+  CheckNodesOptions check;
+  check.maxDiagnostics = options.maxDiagnostics;
+  function.addPass(createCheckNodes(check));
   function.addPass(createInferONNXTypes());
   function.addPass(createFoldONNX());
   RaiseAttentionOptions attention;
