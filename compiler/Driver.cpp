@@ -21,6 +21,7 @@
 #include "frontends/onnx/Import.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
+#include "passes/Lowering/Pipelines.h"
 #include "llvm/ADT/StringSet.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/ThreadPool.h"
@@ -45,6 +46,8 @@ private:
   ExitCode read();
   ExitCode checkDataFiles();
   ExitCode transform();
+  ExitCode import();
+  LogicalResult run(llvm::function_ref<void(OpPassManager &)> populate);
   ExitCode checkSessions();
   ExitCode generateCode();
   ExitCode writeModule();
@@ -230,18 +233,51 @@ ExitCode Compilation::checkDataFiles() {
 ExitCode Compilation::transform() {
   for (Stage stage : stagesOf(options)) {
     progress.begin(stringify(stage));
-    PassManager manager(&context, ModuleOp::getOperationName());
-    buildStage(manager, stage, options);
-    if (mlir::failed(manager.run(*module)))
-      return failed();
-    if (stage == Stage::Encode && mlir::failed(report.addLayers(*module)))
-      return failed();
+    if (stage == Stage::Import) {
+      if (ExitCode code = import(); code != ExitCode::Done)
+        return code;
+    } else if (isGraphModel(*module)) {
+      if (stage == Stage::Bufferize && mlir::failed(run([](OpPassManager &m) {
+            populatePlaceGraphPipeline(m);
+          })))
+        return failed();
+    } else {
+      if (mlir::failed(
+              run([&](OpPassManager &m) { buildStage(m, stage, options); })))
+        return failed();
+      if (stage == Stage::Encode && mlir::failed(report.addLayers(*module)))
+        return failed();
+    }
     progress.end();
   }
   return ExitCode::Done;
 }
 
+LogicalResult
+Compilation::run(llvm::function_ref<void(OpPassManager &)> populate) {
+  PassManager manager(&context, ModuleOp::getOperationName());
+  populate(manager);
+  return manager.run(*module);
+}
+
+ExitCode Compilation::import() {
+  OwningOpRef<ModuleOp> asRead = module->clone();
+  if (mlir::failed(run(
+          [&](OpPassManager &m) { buildStage(m, Stage::Import, options); })))
+    return failed();
+  if (!isGraphModel(*module))
+    return ExitCode::Done;
+  // A graph is compiled node by node, as it was read.
+  Attribute reason =
+      module->lookupSymbol("main")->getAttr(kGraphReasonAttrName);
+  module = std::move(asRead);
+  module->lookupSymbol("main")->setAttr(kGraphReasonAttrName, reason);
+  return ExitCode::Done;
+}
+
 ExitCode Compilation::checkSessions() {
+  if (isGraphModel(*module))
+    return ExitCode::Done;
   auto decoder = (*module)->getAttrOfType<DecoderAttr>(kDecoderAttrName);
   if (!decoder)
     return fail(llvm::createStringError(source->display() +
@@ -295,7 +331,10 @@ ExitCode Compilation::writeLibrary() {
   report.setModel(source->name(), modelHash.get());
   for (const std::string &note : report.notes())
     progress.message("warning", note);
-  DescriptorContents contents = describeModel(*module, options, source->name());
+  DescriptorContents contents =
+      isGraphModel(*module)
+          ? describeGraph(*module, variants.front().outputTypes, source->name())
+          : describeModel(*module, options, source->name());
   contents.report = report.reproducibleText();
   LibraryBuilder builder(*module, variants, contents, *output, progress);
   if (ExitCode code = builder.build(); code != ExitCode::Done)

@@ -15,7 +15,11 @@
 #include "dialects/Kernel/KernelOps.h"
 #include "dialects/LLMOpt/LLMOptOps.h"
 #include "dialects/LLMOpt/WeightStore.h"
+#include "dialects/ONNX/ONNXDialect.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "passes/Lowering/LoweringAttributes.h"
 #include "llvm/ADT/ScopeExit.h"
+#include "llvm/ADT/TypeSwitch.h"
 #include "llvm/Support/Errno.h"
 #include <atomic>
 #include <unistd.h>
@@ -27,28 +31,72 @@ using namespace mlir;
 // What the model is
 //===----------------------------------------------------------------------===//
 
+static int32_t integerType(IntegerType type) {
+  bool isUnsigned = type.isUnsigned();
+  switch (type.getWidth()) {
+  case 1:
+    return LLMOPT_BOOL;
+  case 2:
+    return isUnsigned ? LLMOPT_U2 : LLMOPT_I2;
+  case 4:
+    return isUnsigned ? LLMOPT_U4 : LLMOPT_I4;
+  case 8:
+    return isUnsigned ? LLMOPT_U8 : LLMOPT_I8;
+  case 16:
+    return isUnsigned ? LLMOPT_U16 : LLMOPT_I16;
+  case 32:
+    return isUnsigned ? LLMOPT_U32 : LLMOPT_I32;
+  default:
+    return isUnsigned ? LLMOPT_U64 : LLMOPT_I64;
+  }
+}
+
 static int32_t elementType(Type type) {
-  if (type.isF32())
-    return LLMOPT_F32;
-  return type.isInteger(64) ? LLMOPT_I64 : LLMOPT_I32;
+  if (auto integer = dyn_cast<IntegerType>(type))
+    return integerType(integer);
+  return llvm::TypeSwitch<Type, int32_t>(type)
+      .Case<Float64Type>([](auto) { return LLMOPT_F64; })
+      .Case<Float16Type>([](auto) { return LLMOPT_F16; })
+      .Case<BFloat16Type>([](auto) { return LLMOPT_BF16; })
+      .Case<Float8E4M3FNType>([](auto) { return LLMOPT_F8E4M3FN; })
+      .Case<Float8E4M3FNUZType>([](auto) { return LLMOPT_F8E4M3FNUZ; })
+      .Case<Float8E5M2Type>([](auto) { return LLMOPT_F8E5M2; })
+      .Case<Float8E5M2FNUZType>([](auto) { return LLMOPT_F8E5M2FNUZ; })
+      .Case<Float8E8M0FNUType>([](auto) { return LLMOPT_F8E8M0; })
+      .Case<Float4E2M1FNType>([](auto) { return LLMOPT_F4E2M1; })
+      .Default([](Type) { return LLMOPT_F32; });
+}
+
+static DescriptorContents::Tensor describeTensor(StringRef name,
+                                                 RankedTensorType type) {
+  DescriptorContents::Tensor tensor;
+  tensor.name = name.str();
+  tensor.elementType = elementType(type.getElementType());
+  tensor.role = LLMOPT_ROLE_NONE;
+  tensor.layer = 0;
+  for (int64_t dim : type.getShape())
+    tensor.dims.push_back(ShapedType::isDynamic(dim) ? int64_t(LLMOPT_DYNAMIC)
+                                                     : dim);
+  return tensor;
 }
 
 static std::vector<DescriptorContents::Tensor>
 describeTensors(ArrayAttr arguments) {
   std::vector<DescriptorContents::Tensor> tensors;
   for (auto argument : arguments.getAsRange<ArgumentAttr>()) {
-    DescriptorContents::Tensor tensor;
-    tensor.name = argument.getName().str();
-    tensor.elementType = elementType(argument.getType().getElementType());
+    DescriptorContents::Tensor tensor =
+        describeTensor(argument.getName(), argument.getType());
     // The dialect's roles have the values of llmopt_role.
     tensor.role = static_cast<int32_t>(argument.getRole());
     tensor.layer = argument.getLayer();
-    for (int64_t dim : argument.getType().getShape())
-      tensor.dims.push_back(ShapedType::isDynamic(dim) ? int64_t(LLMOPT_DYNAMIC)
-                                                       : dim);
     tensors.push_back(std::move(tensor));
   }
   return tensors;
+}
+
+/// Elements of a constant of a graph.
+static uint64_t countElements(kernel::WeightDataOp data) {
+  return data->getAttrOfType<IntegerAttr>(kElementsAttrName).getInt();
 }
 
 /// Weights of the model: all but the tables that are computed from positions.
@@ -58,10 +106,37 @@ static uint64_t countParameters(ModuleOp module) {
     auto type = cast<kernel::WeightType>(data.getType());
     bool isTable =
         type.getFormat() == kernel::PackFormat::Raw && type.getRows() > 1;
-    if (!isTable)
+    if (type.getFormat() == kernel::PackFormat::Bytes)
+      count += countElements(data);
+    else if (!isTable)
       count += type.getRows() * type.getColumns();
   });
   return count;
+}
+
+static StringRef nameInFile(DictionaryAttr attributes) {
+  auto name =
+      attributes ? attributes.getAs<StringAttr>(onnx::kNameAttr) : StringAttr();
+  return name ? name.getValue() : StringRef();
+}
+
+DescriptorContents llmopt::describeGraph(ModuleOp module,
+                                         ArrayRef<RankedTensorType> outputTypes,
+                                         StringRef name) {
+  DescriptorContents contents;
+  contents.kind = LLMOPT_KIND_GRAPH;
+  contents.producer = producerName();
+  contents.modelName = name.str();
+  contents.weightsBytes = packedWeightsBytes(module);
+  contents.parameters = countParameters(module);
+  auto main = module.lookupSymbol<func::FuncOp>("main");
+  for (auto [index, type] : llvm::enumerate(main.getArgumentTypes()))
+    contents.inputs.push_back(describeTensor(
+        nameInFile(main.getArgAttrDict(index)), cast<RankedTensorType>(type)));
+  for (auto [index, type] : llvm::enumerate(outputTypes))
+    contents.outputs.push_back(
+        describeTensor(nameInFile(main.getResultAttrDict(index)), type));
+  return contents;
 }
 
 DescriptorContents llmopt::describeModel(ModuleOp module,

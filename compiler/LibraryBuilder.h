@@ -21,6 +21,13 @@
 
 namespace llmopt {
 
+/// What a graph is: its signature from `@main`, the types of its outputs from
+/// its code. Weights and variants are to be added.
+DescriptorContents
+describeGraph(mlir::ModuleOp module,
+              llvm::ArrayRef<mlir::RankedTensorType> outputTypes,
+              llvm::StringRef name);
+
 /// The descriptor of a module after bufferization: geometry, signature and
 /// sizes; without weights, variants and report.
 DescriptorContents describeModel(mlir::ModuleOp module,

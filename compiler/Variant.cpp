@@ -8,6 +8,7 @@
 
 #include "compiler/Variant.h"
 #include "compiler/CodeGen.h"
+#include "dialects/LLMOpt/LLMOptOps.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/OwningOpRef.h"
 #include "mlir/Pass/PassManager.h"
@@ -21,11 +22,14 @@ using Emit = CompileOptions::Emit;
 /// Name of the entry before the suffix of the variant.
 static constexpr llvm::StringLiteral kEntryName = "forward";
 
-static LogicalResult expand(ModuleOp module, Isa isa) {
+static LogicalResult expand(ModuleOp module, Isa isa, bool isGraph) {
   PassManager manager(module.getContext(), ModuleOp::getOperationName());
   ExpandOptions options;
   options.isa = isa;
-  populateExpandPipeline(manager, options);
+  if (isGraph)
+    populateExpandGraphPipeline(manager, options);
+  else
+    populateExpandPipeline(manager, options);
   return manager.run(module);
 }
 
@@ -48,6 +52,23 @@ static LogicalResult readSizes(ModuleOp module,
   entry.arenaBytesPerRow = arena.getInt();
   entry.scratchBytes = scratch.getInt();
   return success();
+}
+
+/// The types of a graph's outputs, which are known when its code is.
+static LogicalResult readOutputTypes(ModuleOp module,
+                                     std::vector<RankedTensorType> &types) {
+  auto entry = module.lookupSymbol<func::FuncOp>(kGraphEntryName);
+  if (!entry)
+    return module.emitError("no entry '")
+           << kGraphEntryName << "' after expansion";
+  for (Attribute type : entry->getAttrOfType<ArrayAttr>(kOutputTypesAttrName))
+    types.push_back(cast<RankedTensorType>(cast<TypeAttr>(type).getValue()));
+  return success();
+}
+
+bool llmopt::isGraphModel(ModuleOp module) {
+  auto main = module.lookupSymbol<func::FuncOp>("main");
+  return main && main->hasAttr(kGraphReasonAttrName);
 }
 
 /// Writes the module as `emit` asks.
@@ -75,11 +96,15 @@ FailureOr<CompiledVariant> llmopt::compileVariant(ModuleOp module,
   variant.entry.cpu = target.name;
   variant.entry.isa = stringify(target.isa).str();
   variant.entry.features = target.features;
-  variant.entry.symbol = kEntryName.str() + suffix;
+  bool isGraph = isGraphModel(module);
+  variant.entry.symbol =
+      (isGraph ? kGraphEntryName : kEntryName).str() + suffix;
 
   OwningOpRef<ModuleOp> copy = module.clone();
-  if (failed(expand(*copy, target.isa)) ||
-      failed(readSizes(*copy, variant.entry)) || failed(lower(*copy)))
+  if (failed(expand(*copy, target.isa, isGraph)) ||
+      failed(isGraph ? readOutputTypes(*copy, variant.outputTypes)
+                     : readSizes(*copy, variant.entry)) ||
+      failed(lower(*copy)))
     return failure();
   llvm::LLVMContext context;
   std::unique_ptr<llvm::Module> code =

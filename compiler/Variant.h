@@ -12,6 +12,7 @@
 #include "compiler/Descriptor.h"
 #include "compiler/Options.h"
 #include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/BuiltinTypes.h"
 #include "llvm/ADT/SmallVector.h"
 
 namespace llmopt {
@@ -21,11 +22,17 @@ struct CompiledVariant {
   DescriptorContents::Variant entry;
   /// An object, or the text of LLVM IR or assembly.
   llvm::SmallVector<char, 0> code;
+  /// Of a graph: what its outputs are.
+  std::vector<mlir::RankedTensorType> outputTypes;
 };
 
-/// Expands a copy of `module`, kernel operations on planned buffers, for
-/// `target`, and generates the code that `emit` asks for. `index` numbers the
-/// variants of a library, whose symbols differ. On failure an error is emitted.
+/// True if the module is compiled as a graph: its `@main` is no decoder.
+bool isGraphModel(mlir::ModuleOp module);
+
+/// Expands a copy of `module`, kernel operations on planned buffers or a graph
+/// with placed constants, for `target`, and generates the code that `emit` asks
+/// for. `index` numbers the variants of a library, whose symbols differ. On
+/// failure an error is emitted.
 mlir::FailureOr<CompiledVariant> compileVariant(mlir::ModuleOp module,
                                                 const CpuTarget &target,
                                                 unsigned index,

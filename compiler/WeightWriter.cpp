@@ -33,6 +33,7 @@ public:
 private:
   FailureOr<std::vector<uint8_t>> packFloats();
   FailureOr<std::vector<uint8_t>> packCodes();
+  FailureOr<std::vector<uint8_t>> packBytes();
   FailureOr<std::vector<float>> readFloats(DictionaryAttr part, StringRef name,
                                            ArrayRef<int64_t> shape);
   FailureOr<std::vector<int8_t>> readCodes(DictionaryAttr part,
@@ -58,6 +59,8 @@ FailureOr<std::vector<uint8_t>> WeightPacker::pack() {
   case kernel::PackFormat::Int8:
   case kernel::PackFormat::Int8Bitmask:
     return packCodes();
+  case kernel::PackFormat::Bytes:
+    return packBytes();
   }
   llvm_unreachable("unknown format");
 }
@@ -145,6 +148,43 @@ FailureOr<std::vector<uint8_t>> WeightPacker::packFloats() {
   return bytes;
 }
 
+/// Elements of a literal, a byte or more each.
+static std::vector<uint8_t> literalBytes(DenseElementsAttr literal) {
+  unsigned width = literal.getElementType().getIntOrFloatBitWidth();
+  size_t size = std::max(width, 8u) / 8;
+  std::vector<uint8_t> bytes;
+  bytes.reserve(literal.getNumElements() * size);
+  auto add = [&](const APInt &value) {
+    uint64_t bits = value.getZExtValue();
+    bool isSigned = !literal.getElementType().isUnsignedInteger() && width > 1;
+    if (width < 8 && isSigned)
+      bits = uint64_t(value.getSExtValue());
+    for (size_t i = 0; i < size; ++i)
+      bytes.push_back(uint8_t(bits >> (8 * i)));
+  };
+  if (isa<FloatType>(literal.getElementType()))
+    for (const APFloat &value : literal.getValues<APFloat>())
+      add(value.bitcastToAPInt());
+  else
+    for (const APInt &value : literal.getValues<APInt>())
+      add(value);
+  return bytes;
+}
+
+FailureOr<std::vector<uint8_t>> WeightPacker::packBytes() {
+  FailureOr<Attribute> source =
+      sourceOf(cast<DictionaryAttr>(data.getParts()[0]), "codes");
+  if (failed(source))
+    return failure();
+  if (auto literal = dyn_cast<DenseElementsAttr>(*source))
+    return literalBytes(literal);
+  FailureOr<ArrayRef<char>> bytes = store.read(
+      cast<WeightBlobAttr>(*source), [&] { return data.emitError(); });
+  if (failed(bytes))
+    return failure();
+  return std::vector<uint8_t>(bytes->begin(), bytes->end());
+}
+
 FailureOr<std::vector<uint8_t>> WeightPacker::packCodes() {
   int64_t rows = type.getRows(), columns = type.getColumns();
   FailureOr<std::vector<int8_t>> codes =
@@ -196,6 +236,8 @@ static StringRef formatName(kernel::PackFormat format) {
     return llmopt::formatName(PackedLayout::Int8Bitmask);
   case kernel::PackFormat::Raw:
     return "f32/raw";
+  case kernel::PackFormat::Bytes:
+    return "constant";
   }
   llvm_unreachable("unknown format");
 }

@@ -47,6 +47,26 @@ struct SegmentLayout {
 };
 
 /// Tokens of a KV cache page.
+/// Byte offsets of the fields of llmopt_graph_call that code reads and writes.
+struct GraphCallLayout {
+  static constexpr int64_t weights = offsetof(llmopt_graph_call, weights);
+  static constexpr int64_t inputs = offsetof(llmopt_graph_call, inputs);
+  static constexpr int64_t outputs = offsetof(llmopt_graph_call, outputs);
+  static constexpr int64_t parallel = offsetof(llmopt_graph_call, parallel);
+  static constexpr int64_t allocate = offsetof(llmopt_graph_call, allocate);
+  static constexpr int64_t release = offsetof(llmopt_graph_call, release);
+  static constexpr int64_t fail = offsetof(llmopt_graph_call, fail);
+  static constexpr int64_t loopError = offsetof(llmopt_graph_call, loop_error);
+  static constexpr int64_t threads = offsetof(llmopt_graph_call, threads);
+};
+
+/// Byte offsets of the fields of llmopt_graph_tensor.
+struct GraphTensorLayout {
+  static constexpr int64_t data = offsetof(llmopt_graph_tensor, data);
+  static constexpr int64_t dims = offsetof(llmopt_graph_tensor, dims);
+  static constexpr int64_t bytes = sizeof(llmopt_graph_tensor);
+};
+
 inline constexpr int64_t kPageTokens = LLMOPT_PAGE_TOKENS;
 
 } // namespace llmopt

@@ -350,3 +350,17 @@ void AttentionOp::getEffects(
   effects.emplace_back(MemoryEffects::Write::get(), &getOutputMutable());
   effects.emplace_back(MemoryEffects::Read::get(), CacheResource::get());
 }
+
+//===----------------------------------------------------------------------===//
+// ParallelForOp
+//===----------------------------------------------------------------------===//
+
+LogicalResult ParallelForOp::verify() {
+  Block &body = getBody().front();
+  if (body.getNumArguments() != 1 ||
+      !body.getArgument(0).getType().isInteger(64))
+    return emitOpError("expects a body with one argument of type i64 (F1)");
+  if ((*this)->getParentOfType<ParallelForOp>())
+    return emitOpError("must not be nested in another one (F2)");
+  return success();
+}

@@ -37,7 +37,8 @@ def Kernel_PackFormat : Kernel_Enum<"PackFormat", "layout of packed bytes, see t
   I32EnumAttrCase<"F32", 0, "f32">,
   I32EnumAttrCase<"Int8", 1, "int8">,
   I32EnumAttrCase<"Int8Bitmask", 2, "int8_bitmask">,
-  I32EnumAttrCase<"Raw", 3, "raw">
+  I32EnumAttrCase<"Raw", 3, "raw">,
+  I32EnumAttrCase<"Bytes", 4, "bytes">
 ]>;
 
 def Kernel_WeightType : TypeDef<Kernel_Dialect, "Weight"> {
@@ -45,6 +46,7 @@ def Kernel_WeightType : TypeDef<Kernel_Dialect, "Weight"> {
   let summary = "packed bytes of a weight";
   let description = [{
     `!kernel.weight<3072x576, int8_bitmask>`. `raw` is row-major f32, for norm scales ([1, n]) and rotary tables.
+    `bytes` is a constant of a graph as the ONNX file holds it: one row of so many bytes.
 
     Constraints: T1 rows and columns are positive.
   }];
@@ -262,6 +264,26 @@ def Kernel_AttentionOp : Kernel_Op<"attention", [DeclareOpInterfaceMethods<Memor
 def Kernel_BarrierOp : Kernel_Op<"barrier", [MemoryEffects<[MemRead, MemWrite]>]> {
   let summary = "waits for all threads of the call";
   let assemblyFormat = "attr-dict";
+}
+
+def Kernel_ParallelForOp : Kernel_Op<"parallel_for", [NoTerminator, SingleBlock, RecursiveMemoryEffects]> {
+  let summary = "a loop whose iterations all threads share";
+  let description = [{
+    ```mlir
+    kernel.parallel_for %count grain %grain {
+    ^bb0(%i: i64):
+      ...
+    }
+    ```
+    Executes the body for i in [0, count), in any order; a thread takes at least `grain` consecutive iterations. Part of the code of
+    graphs (docs/Graph.md).
+
+    Constraints: F1 the body has one argument, an i64; F2 loops do not nest.
+  }];
+  let arguments = (ins I64:$count, I64:$grain);
+  let regions = (region AnyRegion:$body);
+  let assemblyFormat = "$count `grain` $grain $body attr-dict";
+  let hasVerifier = 1;
 }
 
 #endif // LLMOPT_DIALECTS_KERNEL_OPS_TD

@@ -25,6 +25,9 @@
 namespace llmopt {
 
 /// Name of the module attribute that holds the decoder's geometry
+/// Attribute of `@main`, string: why the model is no decoder, but compiled as a
+/// graph.
+inline constexpr llvm::StringLiteral kGraphReasonAttrName = "llmopt.graph";
 /// (DecoderAttr).
 inline constexpr llvm::StringLiteral kDecoderAttrName = "llmopt.decoder";
 /// Name of the argument and result attribute that holds an ArgumentRoleAttr.

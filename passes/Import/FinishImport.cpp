@@ -28,6 +28,7 @@ struct FinishImportPass : impl::FinishImportBase<FinishImportPass> {
   void runOnOperation() override;
 
 private:
+  LogicalResult finish();
   LogicalResult reportNodes();
   FailureOr<Roles> findRoles();
   LogicalResult addArgument(Roles &roles, Value value, Role role,
@@ -221,14 +222,29 @@ void FinishImportPass::setRoles(const Roles &roles) {
   }
 }
 
+LogicalResult FinishImportPass::finish() {
+  if (failed(reportNodes()))
+    return failure();
+  FailureOr<Roles> roles = findRoles();
+  if (failed(roles) || failed(checkRoles(*roles)))
+    return failure();
+  setRoles(*roles);
+  return success();
+}
+
 void FinishImportPass::runOnOperation() {
   if (getOperation().isExternal())
     return;
-  if (failed(reportNodes()))
-    return signalPassFailure();
-  FailureOr<Roles> roles = findRoles();
-  if (failed(roles) || failed(checkRoles(*roles)))
-    return signalPassFailure();
-  setRoles(*roles);
+  // What keeps the model from being a decoder is no error: it is compiled as a
+  // graph then, and the report says why.
+  std::string reason;
+  ScopedDiagnosticHandler handler(&getContext(), [&](Diagnostic &diagnostic) {
+    if (reason.empty())
+      reason = diagnostic.str();
+    return success();
+  });
+  if (failed(finish()))
+    getOperation()->setAttr(kGraphReasonAttrName,
+                            StringAttr::get(&getContext(), reason));
 }
 } // namespace llmopt

@@ -108,6 +108,7 @@ static PackedLayout layoutOf(Value weight) {
     return PackedLayout::Int8Bitmask;
   case kernel::PackFormat::F32:
   case kernel::PackFormat::Raw:
+  case kernel::PackFormat::Bytes: // constants of graphs: read by no kernel
     return PackedLayout::F32;
   }
   llvm_unreachable("all formats are handled");

@@ -24,6 +24,18 @@ inline constexpr llvm::StringLiteral kPrivateBytesAttrName =
 inline constexpr llvm::StringLiteral kScratchBytesAttrName =
     "kernel.scratch_bytes";
 
+/// Attribute of an onnx.initializer of a graph: the kernel.weight_data of its
+/// elements.
+inline constexpr llvm::StringLiteral kPlacedConstantAttrName =
+    "kernel.constant";
+/// Attribute of the kernel.weight_data of a constant, i64: its elements.
+inline constexpr llvm::StringLiteral kElementsAttrName = "kernel.elements";
+/// Attribute of @graph: the tensor types of the outputs.
+inline constexpr llvm::StringLiteral kOutputTypesAttrName =
+    "kernel.output_types";
+/// Name of the entry of a graph model after its expansion.
+inline constexpr llvm::StringLiteral kGraphEntryName = "graph";
+
 } // namespace llmopt
 
 #endif // LLMOPT_PASSES_LOWERING_LOWERINGATTRIBUTES_H

@@ -178,4 +178,66 @@ def ExpandKernels : Pass<"kernel-expand", "::mlir::ModuleOp"> {
                            "::mlir::math::MathDialect", "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
 }
 
+//===----------------------------------------------------------------------===//
+// Graphs
+//===----------------------------------------------------------------------===//
+
+def PlaceConstants : Pass<"llmopt-place-constants", "::mlir::ModuleOp"> {
+  let summary = "give the constants of a graph a place among the packed weights";
+  let description = [{
+    ```mlir
+    %w = onnx.initializer "w" = #onnx.blob<"model.onnx.data", 4096, 3538944> : tensor<576x1536xf32>
+    ==>
+    kernel.weight_data @constant_1 "w" : !kernel.weight<1x3538944, bytes> at 0 bytes 3538944
+      parts [{codes = #llmopt.blob<"model.onnx.data", 4096, 3538944>, rows = 1} ]
+    %w = onnx.initializer "w" = ... {kernel.constant = @constant_1}
+    ```
+    Equal constants get one place.
+  }];
+  let dependentDialects = ["::llmopt::LLMOptDialect", "::llmopt::kernel::KernelDialect"];
+}
+
+def ExpandGraph : Pass<"kernel-expand-graph", "::mlir::ModuleOp"> {
+  let summary = "turn a graph of ONNX nodes into code";
+  let description = [{
+    ```mlir
+    func.func @main(%x: tensor<?xf32>, %y: tensor<?xf32>) -> !onnx.value {
+      %0 = onnx.node "Add"(%x, %y)
+    ==>
+    func.func @graph(%call: !llvm.ptr) {
+      %inputs = llvm.load %call[...]
+      %n = llvm.load %inputs[dims]
+      ...
+      kernel.parallel_for %chunks grain %g {
+      ^bb0(%chunk: i64):
+        scf.for %i = ... { vectors of 16 elements }
+      }
+    ```
+    Nodes become code in their order; elementwise operators and movements of elements are evaluated inside the loops of their readers
+    (docs/Graph.md). weight_data operations are erased.
+  }];
+  let options = [Option<"isa", "isa", "::llmopt::Isa", "::llmopt::Isa::Avx2", "instruction set of the code",
+    [{::llvm::cl::values(clEnumValN(::llmopt::Isa::Avx2, "avx2", "256-bit vectors"),
+                         clEnumValN(::llmopt::Isa::Avx512Vnni, "avx512vnni", "512-bit vectors with integer products"))}]>];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::func::FuncDialect", "::mlir::LLVM::LLVMDialect",
+                           "::mlir::math::MathDialect", "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect",
+                           "::llmopt::kernel::KernelDialect"];
+}
+
+def OutlineLoops : Pass<"kernel-outline-loops", "::mlir::ModuleOp"> {
+  let summary = "make functions of the loops of all threads";
+  let description = [{
+    ```mlir
+    kernel.parallel_for %count grain %grain { ^bb0(%i: i64): ... %captured ... }
+    ==>
+    func.func private @loop_0(%context: !llvm.ptr, %begin: i64, %end: i64) { for %i in [begin, end) }
+    llvm.store %captured, %frame
+    llvm.call %parallel(%call, @loop_0, %frame, %count, %grain)
+    ```
+    Loops with equal bodies share a function: the layers of a model are compiled once.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::func::FuncDialect", "::mlir::LLVM::LLVMDialect",
+                           "::mlir::scf::SCFDialect"];
+}
+
 #endif // LLMOPT_PASSES_LOWERING_PASSES_TD

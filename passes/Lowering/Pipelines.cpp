@@ -36,6 +36,18 @@ void llmopt::populateExpandPipeline(OpPassManager &manager,
   manager.addNestedPass<func::FuncOp>(createCSEPass());
 }
 
+void llmopt::populatePlaceGraphPipeline(OpPassManager &manager) {
+  manager.addPass(createPlaceConstants());
+}
+
+void llmopt::populateExpandGraphPipeline(OpPassManager &manager,
+                                         const ExpandOptions &options) {
+  manager.addPass(createExpandGraph({options.isa}));
+  manager.addPass(createCanonicalizerPass());
+  manager.addPass(createCSEPass());
+  manager.addPass(createOutlineLoops());
+}
+
 void llmopt::registerLoweringPipelines() {
   PassPipelineRegistration<>("llmopt-select",
                              "turn the functional entry of a decoder into a "
@@ -45,6 +57,12 @@ void llmopt::registerLoweringPipelines() {
       "llmopt-bufferize",
       "turn the stateful entry into kernel operations on planned buffers",
       populateBufferizePipeline);
+  PassPipelineRegistration<>("llmopt-place-graph",
+                             "give the constants of a graph their place",
+                             populatePlaceGraphPipeline);
+  PassPipelineRegistration<ExpandOptions>("llmopt-expand-graph",
+                                          "turn a graph into code",
+                                          populateExpandGraphPipeline);
   PassPipelineRegistration<ExpandOptions>(
       "llmopt-expand-kernels",
       "turn kernel operations into calls of generated kernels",

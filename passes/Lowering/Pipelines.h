@@ -40,6 +40,16 @@ struct ExpandOptions : mlir::PassPipelineOptions<ExpandOptions> {
 void populateExpandPipeline(mlir::OpPassManager &manager,
                             const ExpandOptions &options);
 
+/// `llmopt-place-graph`: the constants of a graph get their place among the
+/// packed weights.
+void populatePlaceGraphPipeline(mlir::OpPassManager &manager);
+
+/// `llmopt-expand-graph`: `@main` of ONNX nodes becomes `@graph(%call:
+/// !llvm.ptr)`, the llmopt_graph_entry of the model ABI. Its attribute
+/// `kernel.output_types` says what it computes.
+void populateExpandGraphPipeline(mlir::OpPassManager &manager,
+                                 const ExpandOptions &options);
+
 /// Makes the pipelines known by name, for llmopt-opt.
 void registerLoweringPipelines();
 

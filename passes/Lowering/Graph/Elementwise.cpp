@@ -1,0 +1,105 @@
+//===- Elementwise.cpp - Operators that work element by element -*- C++ -*-===//
+//
+// Part of the llmopt project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for licence information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "passes/Lowering/Graph/Elementwise.h"
+
+using namespace mlir;
+
+namespace llmopt::graph {
+
+/// True if the row-major number of an element of the result is also that of the
+/// input's element: the dimensions agree but for leading ones.
+static bool isLinearIn(GraphBuilder &g, const Tensor &tensor,
+                       ArrayRef<Value> dims) {
+  if (g.knownCount(tensor) == 1)
+    return true;
+  if (tensor.isExpression() && !tensor.isLinear)
+    return false;
+  ArrayRef<Value> own = tensor.dims;
+  while (own.size() > 0 && g.isKnown(own.front(), 1))
+    own = own.drop_front();
+  while (dims.size() > own.size() && g.isKnown(dims.front(), 1))
+    dims = dims.drop_front();
+  return own.size() == dims.size() &&
+         llvm::all_of(llvm::zip_equal(own, dims), [&](auto pair) {
+           return g.same(std::get<0>(pair), std::get<1>(pair));
+         });
+}
+
+/// True if vectors along the last dimension of the result can be read.
+static bool hasLanesIn(GraphBuilder &g, const Tensor &tensor,
+                       ArrayRef<Value> dims) {
+  if (g.knownCount(tensor) == 1 || tensor.dims.empty() ||
+      g.isKnown(tensor.dims.back(), 1))
+    return true;
+  if (!g.same(tensor.dims.back(), dims.back()))
+    return false;
+  if (tensor.buffer)
+    return !tensor.buffer->isPacked && !tensor.type.isMiniFloat();
+  return !tensor.hasElements && tensor.hasLanes;
+}
+
+Tensor makeExpression(ElementType type, ArrayRef<Value> dims,
+                      ArrayRef<Tensor> reads, Expression expression) {
+  Tensor result;
+  result.type = type;
+  result.dims.assign(dims.begin(), dims.end());
+  result.expression = std::move(expression);
+  for (const Tensor &tensor : reads)
+    if (tensor.isExpression())
+      result.depth = std::max(result.depth, tensor.depth);
+  ++result.depth;
+  return result;
+}
+
+/// All elements of the result, or nullopt if an input is no list of scalars.
+static std::optional<Values> mapScalars(GraphBuilder &g,
+                                        ArrayRef<Tensor> inputs,
+                                        ArrayRef<Value> dims,
+                                        const ElementFunction &function) {
+  if (!llvm::all_of(inputs, [](const Tensor &t) { return t.hasElements; }))
+    return std::nullopt;
+  std::optional<int64_t> count = g.known(g.product(dims));
+  if (!count || *count > kMaxScalars)
+    return std::nullopt;
+  Values elements;
+  for (int64_t i = 0; i < *count; ++i) {
+    Access access;
+    access.indices = g.delinearize(g.number(i), dims);
+    Values arguments;
+    for (const Tensor &input : inputs)
+      arguments.push_back(g.broadcastElement(input, access, dims));
+    elements.push_back(function(g, arguments));
+  }
+  return elements;
+}
+
+Tensor mapElements(GraphBuilder &g, ArrayRef<Tensor> inputs, ElementType type,
+                   const ElementFunction &function, const Twine &what,
+                   bool hasLanes) {
+  Values dims = g.broadcast(inputs, what);
+  if (std::optional<Values> elements = mapScalars(g, inputs, dims, function))
+    return g.scalars(type, dims, *elements);
+  SmallVector<Tensor> reads(inputs);
+  Tensor result = makeExpression(
+      type, dims, reads, [=](GraphBuilder &g, const Access &access) {
+        Values arguments;
+        for (const Tensor &input : reads)
+          arguments.push_back(g.broadcastElement(input, access, dims));
+        return function(g, arguments);
+      });
+  result.isLinear = llvm::all_of(
+      inputs, [&](const Tensor &t) { return isLinearIn(g, t, dims); });
+  result.hasLanes = hasLanes && !type.isMiniFloat() &&
+                    llvm::all_of(inputs, [&](const Tensor &t) {
+                      return hasLanesIn(g, t, dims);
+                    });
+  return result;
+}
+
+} // namespace llmopt::graph

@@ -1,0 +1,200 @@
+//===- GraphBuilder.cpp - Control flow and memory of graph code -*- C++ -*-===//
+//
+// Part of the llmopt project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for licence information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "passes/Lowering/Graph/GraphBuilder.h"
+#include "dialects/Kernel/KernelOps.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "target/CallLayout.h"
+
+using namespace mlir;
+
+namespace llmopt::graph {
+
+/// Code inside of a region: numbers computed there are not known outside of it.
+class CodeScope {
+public:
+  explicit CodeScope(GraphBuilder &g) : g(g), guard(g.b) {
+    g.scopes.emplace_back();
+  }
+  CodeScope(GraphBuilder &g, Block *block) : CodeScope(g) {
+    g.b.setInsertionPointToEnd(block);
+  }
+  ~CodeScope() { g.scopes.pop_back(); }
+
+private:
+  GraphBuilder &g;
+  OpBuilder::InsertionGuard guard;
+};
+
+GraphBuilder::GraphBuilder(Block *entry, Value call, Location loc, Isa isa)
+    : b(entry, entry->end()), loc(loc), targetIsa(isa), call(call),
+      entry(entry) {
+  scopes.emplace_back();
+}
+
+//===----------------------------------------------------------------------===//
+// Control flow
+//===----------------------------------------------------------------------===//
+
+Values GraphBuilder::loop(Value lower, Value upper, Value step,
+                          ValueRange inits, LoopBody body) {
+  auto loopOp = scf::ForOp::create(
+      b, loc, lower, upper, step, inits,
+      [&](OpBuilder &, Location, Value index, ValueRange carried) {});
+  {
+    Block *block = loopOp.getBody();
+    if (!block->empty() && block->back().hasTrait<OpTrait::IsTerminator>())
+      block->back().erase();
+    CodeScope scope(*this, block);
+    Values next = body(loopOp.getInductionVar(), loopOp.getRegionIterArgs());
+    scf::YieldOp::create(b, loc, next);
+  }
+  return Values(loopOp.getResults());
+}
+
+void GraphBuilder::loop(Value lower, Value upper, Value step,
+                        llvm::function_ref<void(Value)> body) {
+  loop(lower, upper, step, ValueRange(), [&](Value index, ValueRange) {
+    body(index);
+    return Values();
+  });
+}
+
+Values GraphBuilder::ifElse(Value condition, TypeRange types,
+                            llvm::function_ref<Values()> yes,
+                            llvm::function_ref<Values()> no) {
+  if (std::optional<bool> which = knownBool(condition))
+    return *which ? yes() : no();
+  auto ifOp = scf::IfOp::create(b, loc, types, condition,
+                                /*addThenBlock=*/true, /*addElseBlock=*/true);
+  auto fill = [&](Block *block, llvm::function_ref<Values()> code) {
+    CodeScope scope(*this, block);
+    Values results = code();
+    scf::YieldOp::create(b, loc, results);
+  };
+  fill(&ifOp.getThenRegion().front(), yes);
+  fill(&ifOp.getElseRegion().front(), no);
+  return Values(ifOp.getResults());
+}
+
+void GraphBuilder::ifThen(Value condition, llvm::function_ref<void()> body) {
+  ifElse(
+      condition, {},
+      [&] {
+        body();
+        return Values();
+      },
+      [] { return Values(); });
+}
+
+void GraphBuilder::parallelFor(Value count, Value work,
+                               llvm::function_ref<void(Value)> body) {
+  assert(!isInParallel() && "loops of several threads do not nest");
+  if (isKnown(count, 0))
+    return;
+  // Handing a loop to other threads takes about as long as 16 K operations.
+  constexpr int64_t kWorkOfOneThread = 16384;
+  Value grain = max(div(number(kWorkOfOneThread), max(work, 1)), 1);
+  auto loopOp = kernel::ParallelForOp::create(b, loc, count, grain);
+  Block *block = &loopOp.getBody().emplaceBlock();
+  Value index = block->addArgument(b.getI64Type(), loc);
+  CodeScope scope(*this, block);
+  ++parallelDepth;
+  body(index);
+  --parallelDepth;
+}
+
+//===----------------------------------------------------------------------===//
+// Errors
+//===----------------------------------------------------------------------===//
+
+/// The address of a text in the library.
+Value GraphBuilder::message(const Twine &text) {
+  std::string string = text.str();
+  auto module = entry->getParentOp()->getParentOfType<ModuleOp>();
+  std::string name = "message_" + std::to_string(messages.size());
+  auto [found, isNew] = messages.try_emplace(string, name);
+  if (isNew) {
+    OpBuilder atEnd = OpBuilder::atBlockEnd(module.getBody());
+    auto type = LLVM::LLVMArrayType::get(b.getI8Type(), string.size() + 1);
+    LLVM::GlobalOp::create(
+        atEnd, loc, type, /*isConstant=*/true, LLVM::Linkage::Private, name,
+        b.getStringAttr(StringRef(string.c_str(), string.size() + 1)));
+  }
+  return LLVM::AddressOfOp::create(
+      b, loc, LLVM::LLVMPointerType::get(b.getContext()), found->second);
+}
+
+void GraphBuilder::require(Value condition, const Twine &text) {
+  assert(!isInParallel() && "loop bodies note errors, they do not end");
+  if (knownBool(condition) == true)
+    return;
+  ifThen(logicalNot(condition), [&] {
+    Value fail = load(call.getType(), at(call, number(GraphCallLayout::fail)));
+    auto type =
+        LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(b.getContext()),
+                                    {call.getType(), call.getType()});
+    LLVM::CallOp::create(b, loc, type, ValueRange{fail, call, message(text)});
+  });
+}
+
+void GraphBuilder::noteError(Value condition, const Twine &text) {
+  if (knownBool(condition) == false)
+    return;
+  ifThen(condition, [&] {
+    store(message(text), at(call, number(GraphCallLayout::loopError)));
+  });
+}
+
+//===----------------------------------------------------------------------===//
+// Memory
+//===----------------------------------------------------------------------===//
+
+Value GraphBuilder::at(Value pointer, Value byteOffset) {
+  if (isKnown(byteOffset, 0))
+    return pointer;
+  return LLVM::GEPOp::create(b, loc, pointer.getType(), b.getI8Type(), pointer,
+                             ArrayRef<LLVM::GEPArg>{byteOffset});
+}
+
+Value GraphBuilder::load(Type type, Value pointer) {
+  return LLVM::LoadOp::create(b, loc, type, pointer, /*alignment=*/1);
+}
+
+void GraphBuilder::store(Value value, Value pointer) {
+  LLVM::StoreOp::create(b, loc, value, pointer, /*alignment=*/1);
+}
+
+Value GraphBuilder::allocate(Value bytes) {
+  assert(!isInParallel() && "memory is allocated outside of loops");
+  Type pointer = call.getType();
+  Value function = load(pointer, at(call, number(GraphCallLayout::allocate)));
+  auto type = LLVM::LLVMFunctionType::get(pointer, {pointer, b.getI64Type()});
+  return LLVM::CallOp::create(b, loc, type, ValueRange{function, call, bytes})
+      .getResult();
+}
+
+void GraphBuilder::release(Value data) {
+  Type pointer = call.getType();
+  Value function = load(pointer, at(call, number(GraphCallLayout::release)));
+  auto type = LLVM::LLVMFunctionType::get(
+      LLVM::LLVMVoidType::get(b.getContext()), {pointer, pointer});
+  LLVM::CallOp::create(b, loc, type, ValueRange{function, call, data});
+}
+
+Value GraphBuilder::splat(Value scalar, int64_t lanes) {
+  if (lanes == 1)
+    return scalar;
+  return vector::BroadcastOp::create(
+      b, loc, VectorType::get(lanes, scalar.getType()), scalar);
+}
+
+} // namespace llmopt::graph

@@ -1,0 +1,49 @@
+//===- GraphEmitter.h - Code of a graph and its subgraphs -------*- C++ -*-===//
+//
+// Part of the llmopt project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for licence information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef LLMOPT_PASSES_LOWERING_GRAPH_GRAPHEMITTER_H
+#define LLMOPT_PASSES_LOWERING_GRAPH_GRAPHEMITTER_H
+
+#include "passes/Lowering/Graph/GraphBuilder.h"
+#include "passes/Lowering/Graph/GraphWeights.h"
+
+namespace llmopt::graph {
+
+class GraphEmitter {
+public:
+  GraphEmitter(GraphBuilder &g, GraphWeights &weights)
+      : g(g), weights(weights) {}
+
+  /// Emits the code of all operations of a block but the terminator, and gives
+  /// back buffers after their last reader.
+  mlir::LogicalResult emitBlock(mlir::Block &block);
+  /// Makes buffers of the expressions that operations inside the regions of
+  /// `op` read from outside of it: what is made inside is not valid outside.
+  void materializeCaptured(mlir::Operation *op);
+
+  /// What is known of a value; null if the emission of it failed or has not
+  /// been reached.
+  Tensor *find(mlir::Value value);
+  void set(mlir::Value value, const Tensor &tensor) { tensors[value] = tensor; }
+  void forget(mlir::Value value) { tensors.erase(value); }
+  /// Gives back the buffers that nothing refers to any more.
+  void releaseDead();
+
+  GraphBuilder &g;
+
+private:
+  mlir::LogicalResult emit(mlir::Operation &op);
+  void keepResult(mlir::Value value, const Tensor &tensor);
+
+  GraphWeights &weights;
+  llvm::DenseMap<mlir::Value, Tensor> tensors;
+};
+
+} // namespace llmopt::graph
+
+#endif // LLMOPT_PASSES_LOWERING_GRAPH_GRAPHEMITTER_H

@@ -1,0 +1,100 @@
+//===- Materialize.cpp - Evaluation of expressions into buffers -*- C++ -*-===//
+//
+// Part of the llmopt project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for licence information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "passes/Lowering/Graph/GraphBuilder.h"
+
+using namespace mlir;
+
+namespace llmopt::graph {
+
+/// Elements of one iteration of a linear loop.
+static constexpr int64_t kChunk = 4096;
+
+Tensor GraphBuilder::materialize(const Tensor &tensor) {
+  return tensor.buffer ? tensor : copy(tensor);
+}
+
+Tensor GraphBuilder::copy(const Tensor &tensor) {
+  Tensor target = allocateTensor(tensor.type, tensor.dims);
+  fill(target, tensor);
+  return target;
+}
+
+void GraphBuilder::fill(const Tensor &target, const Tensor &source) {
+  if (source.hasElements && !source.buffer) {
+    for (auto [index, value] : llvm::enumerate(source.elements))
+      storeElement(target, number(index), value);
+    return;
+  }
+  bool isLinear = source.buffer || source.isLinear;
+  if (isLinear || source.rank() <= 1)
+    fillLinear(target, source);
+  else
+    fillRows(target, source);
+}
+
+static bool hasLanes(const Tensor &tensor) {
+  if (tensor.buffer)
+    return !tensor.buffer->isPacked && !tensor.type.isMiniFloat();
+  return tensor.hasLanes;
+}
+
+/// Loops over [begin, end): vectors, then the rest one by one.
+static void vectorLoop(GraphBuilder &g, Value begin, Value end, bool lanes,
+                       llvm::function_ref<void(Value, int64_t)> body) {
+  if (!lanes)
+    return g.loop(begin, end, g.number(1), [&](Value i) { body(i, 1); });
+  Value length = g.sub(end, begin);
+  Value whole = g.add(begin, g.mul(g.div(length, kVectorLanes), kVectorLanes));
+  if (!g.same(whole, begin))
+    g.loop(begin, whole, g.number(kVectorLanes),
+           [&](Value i) { body(i, kVectorLanes); });
+  if (!g.same(whole, end))
+    g.loop(whole, end, g.number(1), [&](Value i) { body(i, 1); });
+}
+
+void GraphBuilder::fillLinear(const Tensor &target, const Tensor &source) {
+  Value total = count(source);
+  bool lanes = hasLanes(source) && !target.type.isMiniFloat();
+  auto store = [&](Value i, int64_t width) {
+    Access access{{}, i, width};
+    if (source.isExpression() && !source.isLinear)
+      access.indices = source.rank() ? Values{i} : Values();
+    storeElement(target, i, element(source, access));
+  };
+  std::optional<int64_t> size = known(total);
+  if (size && *size <= kChunk) {
+    vectorLoop(*this, number(0), total, lanes, store);
+    return;
+  }
+  Value chunks = divideCeil(total, number(kChunk));
+  parallelFor(chunks, number(kChunk), [&](Value chunk) {
+    Value begin = mul(chunk, kChunk);
+    vectorLoop(*this, begin, min(add(begin, kChunk), total), lanes, store);
+  });
+}
+
+void GraphBuilder::fillRows(const Tensor &target, const Tensor &source) {
+  ArrayRef<Value> outer = ArrayRef(source.dims).drop_back();
+  Value columns = source.dims.back();
+  bool lanes = hasLanes(source) && !target.type.isMiniFloat();
+  parallelFor(product(outer), columns, [&](Value row) {
+    Access access;
+    access.indices = delinearize(row, outer);
+    access.indices.push_back({});
+    Value first = mul(row, columns);
+    vectorLoop(*this, number(0), columns, lanes, [&](Value i, int64_t width) {
+      access.indices.back() = i;
+      access.linear = add(first, i);
+      access.lanes = width;
+      storeElement(target, access.linear, element(source, access));
+    });
+  });
+}
+
+} // namespace llmopt::graph

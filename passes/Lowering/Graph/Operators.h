@@ -1,0 +1,25 @@
+//===- Operators.h - Tables of operators that graphs are made of -*- C++ -*-==//
+//
+// Part of the llmopt project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for licence information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// One function per file of emitters; Operators.cpp lists them.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef LLMOPT_PASSES_LOWERING_GRAPH_OPERATORS_H
+#define LLMOPT_PASSES_LOWERING_GRAPH_OPERATORS_H
+
+#include "passes/Lowering/Graph/NodeEmitter.h"
+
+namespace llmopt::graph {
+
+llvm::ArrayRef<OperatorRow> arithmeticOperators();
+llvm::ArrayRef<OperatorRow> shapeOperators();
+
+} // namespace llmopt::graph
+
+#endif // LLMOPT_PASSES_LOWERING_GRAPH_OPERATORS_H
