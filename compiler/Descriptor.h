@@ -34,7 +34,7 @@ struct DescriptorContents {
   };
   struct Variant {
     std::string cpu, isa;
-    uint64_t features, arenaBytesPerRow, scratchBytes;
+    uint64_t features = 0, arenaBytesPerRow = 0, scratchBytes = 0;
     std::string symbol; ///< name of the entry function, of the model's kind
   };
 

@@ -50,13 +50,14 @@ static LogicalResult bindInputs(GraphBuilder &g, func::FuncOp main,
     int64_t place = argument.getArgNumber() * GraphTensorLayout::bytes;
     Tensor tensor;
     tensor.type = type.getElementType();
-    for (auto [axis, dim] : llvm::enumerate(type.getShape()))
+    for (auto [axis, dim] : llvm::enumerate(type.getShape())) {
+      int64_t field = place + GraphTensorLayout::dims + int64_t(axis) * 8;
       tensor.dims.push_back(
           ShapedType::isDynamic(dim)
-              ? g.load(g.b.getI64Type(),
-                       g.at(inputs, g.number(place + GraphTensorLayout::dims +
-                                             int64_t(axis) * 8)))
+              ? g.load(g.b.getI64Type(), g.at(inputs, g.number(field)))
               : g.number(dim));
+      g.markDimension(tensor.dims.back());
+    }
     Value data =
         g.load(g.call.getType(),
                g.at(inputs, g.number(place + GraphTensorLayout::data)));

@@ -19,6 +19,8 @@
 #include "passes/Lowering/Graph/Tensor.h"
 #include "target/Isa.h"
 #include "llvm/ADT/DenseMap.h"
+#include "llvm/ADT/DenseSet.h"
+#include "llvm/ADT/StringMap.h"
 #include <map>
 #include <optional>
 
@@ -51,6 +53,11 @@ public:
   }
   /// True if two numbers are equal in every execution, as far as can be told.
   bool same(mlir::Value lhs, mlir::Value rhs) const;
+
+  /// Notes that a number is never negative, as a dimension is; sums, products,
+  /// quotients and choices of such numbers are not, either.
+  void markDimension(mlir::Value value) { dimensions.insert(value); }
+  bool isDimension(mlir::Value value) const;
 
   mlir::Value add(mlir::Value lhs, mlir::Value rhs);
   mlir::Value sub(mlir::Value lhs, mlir::Value rhs);
@@ -240,6 +247,7 @@ private:
   /// Constants stand at the start of the entry.
   std::map<int64_t, mlir::Value> numbers;
   llvm::DenseMap<mlir::Value, int64_t> knownNumbers;
+  llvm::DenseSet<mlir::Value> dimensions;
   /// Numbers that were computed before, by block of code they are visible in.
   using Key = std::tuple<std::string, void *, void *>;
   llvm::SmallVector<std::map<Key, mlir::Value>> scopes;

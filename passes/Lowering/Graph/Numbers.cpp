@@ -60,7 +60,16 @@ Value GraphBuilder::numberOp(StringRef name, Value lhs, Value rhs,
       return found->second;
   Value result = create();
   scopes.back()[key] = result;
+  bool keepsSign =
+      llvm::is_contained({"add", "mul", "div", "min", "max"}, name);
+  if (keepsSign && isDimension(lhs) && isDimension(rhs))
+    markDimension(result);
   return result;
+}
+
+bool GraphBuilder::isDimension(Value value) const {
+  std::optional<int64_t> number = known(value);
+  return number ? *number >= 0 : dimensions.contains(value);
 }
 
 Value GraphBuilder::add(Value lhs, Value rhs) {
@@ -218,7 +227,10 @@ Value GraphBuilder::quotient(ArrayRef<Value> numerator,
   }
   rest.push_back(number(dividend));
   left.push_back(number(divisor));
-  return div(product(rest), product(left));
+  // A dimension may be 0 when the code runs; then so is the dividend, or the
+  // caller finds that sizes do not fit.
+  Value bottom = product(left);
+  return div(product(rest), known(bottom) ? bottom : max(bottom, 1));
 }
 
 //===----------------------------------------------------------------------===//
@@ -266,7 +278,10 @@ Value GraphBuilder::select(Value condition, Value yes, Value no) {
     return *which ? yes : no;
   if (yes.getType().isInteger(64) && same(yes, no))
     return yes;
-  return arith::SelectOp::create(b, loc, condition, yes, no);
+  Value result = arith::SelectOp::create(b, loc, condition, yes, no);
+  if (yes.getType().isInteger(64) && isDimension(yes) && isDimension(no))
+    markDimension(result);
+  return result;
 }
 
 //===----------------------------------------------------------------------===//

@@ -31,37 +31,59 @@ static LogicalResult emitShape(Node &node) {
   return success();
 }
 
-/// The dimensions that Reshape gives, with 0 for a copied and -1 for an
-/// inferred one where the numbers are known.
-static FailureOr<Values> reshapedDims(Node &node, ArrayRef<Value> wanted) {
+/// Entry `axis` of a Reshape's shape with 0 replaced by the input's dimension.
+static FailureOr<Value> copiedDim(Node &node, Value wanted, int64_t axis) {
   GraphBuilder &g = node.g;
   const Tensor &input = node.input(0);
-  bool allowZero = node.attribute("allowzero", int64_t(0));
+  // A number that is a dimension somewhere stands for itself.
+  bool isItself =
+      g.known(wanted) ? !g.isKnown(wanted, 0) : g.isDimension(wanted);
+  if (node.attribute("allowzero", int64_t(0)) || isItself)
+    return wanted;
+  if (axis < input.rank())
+    return g.select(g.equal(wanted, 0), input.dims[axis], wanted);
+  if (g.isKnown(wanted, 0))
+    return node.refuse("shape entry " + Twine(axis) +
+                       " is 0 (copy), but the input has only " +
+                       Twine(input.rank()) + " dimensions");
+  return wanted;
+}
+
+/// The dimensions that Reshape gives: 0 copies one, -1 is inferred.
+static FailureOr<Values> reshapedDims(Node &node, ArrayRef<Value> wanted) {
+  GraphBuilder &g = node.g;
   Values dims;
-  std::optional<size_t> inferred;
+  SmallVector<size_t> maybeInferred;
+  unsigned inferred = 0;
   for (auto [axis, value] : llvm::enumerate(wanted)) {
-    std::optional<int64_t> size = g.known(value);
-    if (size && *size == 0 && !allowZero) {
-      if (int64_t(axis) >= input.rank())
-        return node.refuse("shape entry " + Twine(axis) +
-                           " is 0 (copy), but the input has only " +
-                           Twine(input.rank()) + " dimensions");
-      dims.push_back(input.dims[axis]);
-      continue;
-    }
+    FailureOr<Value> dim = copiedDim(node, value, axis);
+    if (failed(dim))
+      return failure();
+    dims.push_back(*dim);
+    std::optional<int64_t> size = g.known(*dim);
     if (size && *size < -1)
-      return node.refuse("shape entry " + Twine(axis) + " is " + Twine(*size));
-    if (size == -1) {
-      if (inferred)
-        return node.refuse("more than one shape entry is -1");
-      inferred = axis;
-    }
-    dims.push_back(value);
+      return node.refuse("shape entry " + Twine(axis) + " is " + Twine(*size) +
+                         ", expected -1 or more");
+    inferred += size == -1;
+    if (!g.isDimension(*dim))
+      maybeInferred.push_back(axis);
   }
-  if (inferred) {
+  if (inferred > 1)
+    return node.refuse("more than one shape entry is -1");
+  for (size_t axis : maybeInferred) {
     Values others = dims;
-    others.erase(others.begin() + *inferred);
-    dims[*inferred] = g.quotient(input.dims, others);
+    others.erase(others.begin() + axis);
+    // Another entry that may be -1, too, is taken for 1.
+    for (Value &other : others)
+      if (!g.isDimension(other))
+        other = g.max(other, 1);
+    Value divisor = g.product(others);
+    Value rest = g.known(divisor) == 0 ? g.number(0)
+                                       : g.quotient(node.input(0).dims, others);
+    if (!g.known(divisor) && !g.known(dims[axis]))
+      rest = g.div(g.count(node.input(0)), g.max(divisor, 1));
+    dims[axis] = g.select(g.equal(dims[axis], -1), rest, dims[axis]);
+    g.markDimension(dims[axis]);
   }
   return dims;
 }
