@@ -62,6 +62,7 @@ static void buildImport(OpPassManager &manager, const CompileOptions &options) {
   ImportPipelineOptions import;
   import.maxPositions =
       std::max<int64_t>(import.maxPositions, options.maxSequence);
+  import.allowGraph = true;
   populateImportPipeline(manager, import);
 }
 

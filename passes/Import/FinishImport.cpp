@@ -235,6 +235,11 @@ LogicalResult FinishImportPass::finish() {
 void FinishImportPass::runOnOperation() {
   if (getOperation().isExternal())
     return;
+  if (!allowGraph) {
+    if (failed(finish()))
+      signalPassFailure();
+    return;
+  }
   // What keeps the model from being a decoder is no error: it is compiled as a
   // graph then, and the report says why.
   std::string reason;

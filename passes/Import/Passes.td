@@ -192,7 +192,8 @@ def ShareWeights : ImportPass<"llmopt-share-weights"> {
 def FinishImport : ImportPass<"llmopt-finish-import"> {
   let summary = "check that the model is a decoder and name the roles of its signature";
   let description = [{
-    Reports every node that no pass could raise, at most `max-diagnostics` of them. Then every argument and result
+    Reports every node that no pass could raise, at most `max-diagnostics` of them (with `allow-graph`, the first becomes the reason for
+    which the model is compiled as a graph). Then every argument and result
     gets its `llmopt.role`, and the product that yields the logits is marked as head.
 
     ```mlir
@@ -203,7 +204,9 @@ def FinishImport : ImportPass<"llmopt-finish-import"> {
     ```
   }];
   let options = [
-    Option<"maxDiagnostics", "max-diagnostics", "unsigned", "16", "nodes to report at most">
+    Option<"maxDiagnostics", "max-diagnostics", "unsigned", "16", "nodes to report at most">,
+    Option<"allowGraph", "allow-graph", "bool", "false",
+           "give a model that is no decoder the attribute llmopt.graph with the reason instead of an error">
   ];
 }
 

@@ -31,6 +31,7 @@ void populateImportPipeline(mlir::OpPassManager &manager,
   function.addPass(createShareWeights());
   FinishImportOptions finish;
   finish.maxDiagnostics = options.maxDiagnostics;
+  finish.allowGraph = options.allowGraph;
   function.addPass(createFinishImport(finish));
 }
 

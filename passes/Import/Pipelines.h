@@ -25,6 +25,11 @@ struct ImportPipelineOptions
       *this, "max-diagnostics",
       llvm::cl::desc("unsupported nodes to report at most"),
       llvm::cl::init(16)};
+  Option<bool> allowGraph{
+      *this, "allow-graph",
+      llvm::cl::desc("a model that is no decoder is no error, but gets the "
+                     "attribute llmopt.graph"),
+      llvm::cl::init(false)};
 };
 
 /// Appends the passes from the onnx dialect to `@main` in llmopt and arith
