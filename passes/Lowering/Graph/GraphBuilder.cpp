@@ -38,6 +38,10 @@ GraphBuilder::GraphBuilder(Block *entry, Value call, Location loc, Isa isa)
     : b(entry, entry->end()), loc(loc), targetIsa(isa), call(call),
       entry(entry) {
   scopes.emplace_back();
+  allocateFunction =
+      load(call.getType(), at(call, number(GraphCallLayout::allocate)));
+  releaseFunction =
+      load(call.getType(), at(call, number(GraphCallLayout::release)));
 }
 
 //===----------------------------------------------------------------------===//
@@ -176,18 +180,17 @@ void GraphBuilder::store(Value value, Value pointer) {
 Value GraphBuilder::allocate(Value bytes) {
   assert(!isInParallel() && "memory is allocated outside of loops");
   Type pointer = call.getType();
-  Value function = load(pointer, at(call, number(GraphCallLayout::allocate)));
   auto type = LLVM::LLVMFunctionType::get(pointer, {pointer, b.getI64Type()});
-  return LLVM::CallOp::create(b, loc, type, ValueRange{function, call, bytes})
+  return LLVM::CallOp::create(b, loc, type,
+                              ValueRange{allocateFunction, call, bytes})
       .getResult();
 }
 
 void GraphBuilder::release(Value data) {
   Type pointer = call.getType();
-  Value function = load(pointer, at(call, number(GraphCallLayout::release)));
   auto type = LLVM::LLVMFunctionType::get(
       LLVM::LLVMVoidType::get(b.getContext()), {pointer, pointer});
-  LLVM::CallOp::create(b, loc, type, ValueRange{function, call, data});
+  LLVM::CallOp::create(b, loc, type, ValueRange{releaseFunction, call, data});
 }
 
 Value GraphBuilder::splat(Value scalar, int64_t lanes) {

@@ -244,6 +244,7 @@ private:
   mlir::Value message(const llvm::Twine &text);
 
   mlir::Block *entry;
+  mlir::Value allocateFunction, releaseFunction; ///< of the call
   /// Constants stand at the start of the entry.
   std::map<int64_t, mlir::Value> numbers;
   llvm::DenseMap<mlir::Value, int64_t> knownNumbers;

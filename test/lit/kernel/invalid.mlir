@@ -381,3 +381,28 @@ func.func @K9() {
   %l = kernel.logits : memref<?x?xf32>
   return
 }
+
+// -----
+
+// F1
+func.func @F1(%n: i64) {
+  // expected-error @below {{expects a body with one argument of type i64 (F1)}}
+  kernel.parallel_for %n grain %n {
+  ^bb0(%i: i32):
+  }
+  return
+}
+
+// -----
+
+// F2
+func.func @F2(%n: i64) {
+  kernel.parallel_for %n grain %n {
+  ^bb0(%i: i64):
+    // expected-error @below {{must not be nested in another one (F2)}}
+    kernel.parallel_for %n grain %n {
+    ^bb1(%j: i64):
+    }
+  }
+  return
+}
