@@ -7,18 +7,12 @@
 //===----------------------------------------------------------------------===//
 
 #include "tools/llmopt-check/Check.h"
+#include "tools/llmopt-check/Elements.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/ScopeExit.h"
-#include "llvm/Support/Format.h"
 #include "llvm/Support/raw_ostream.h"
-#include <algorithm>
-#include <cmath>
 
 using namespace llmopt::check;
-
-static llvm::Error runtimeError() {
-  return llvm::createStringError(llmopt_last_error());
-}
 
 //===----------------------------------------------------------------------===//
 // Padding
@@ -82,51 +76,59 @@ private:
 // Comparison
 //===----------------------------------------------------------------------===//
 
-static std::string describe(llvm::StringRef name, int64_t index, float value,
-                            float reference) {
-  std::string text;
-  llvm::raw_string_ostream(text)
-      << "'" << name << "' element " << index << " is "
-      << llvm::format("%.9g, expected %.9g", value, reference);
-  return text;
-}
+namespace {
 
-/// Compares `count` consecutive values.
-static void compareValues(const Tensor &reference, const float *actual,
-                          int64_t first, int64_t count,
-                          const Tolerance &tolerance, Comparison &result) {
-  const float *expected = reference.as<float>();
-  for (int64_t i = first; i < first + count; ++i) {
-    double size = std::fabs(expected[i]),
-           difference = std::fabs(double(actual[i]) - expected[i]);
-    // Equal infinities have no difference; a NaN fails every comparison.
-    if (actual[i] == expected[i])
-      difference = 0;
-    result.worst = std::max(result.worst, difference / std::max(1.0, size));
-    ++result.compared;
-    if (difference <= std::max(tolerance.absolute, tolerance.relative * size))
-      continue;
-    if (result.mismatches++ == 0)
-      result.firstMismatch =
-          describe(reference.name, i, actual[i], expected[i]);
-  }
-}
+/// Where elements stand in a tensor of [batch, (heads,) tokens, width].
+struct Places {
+  int64_t rowSize, width, tokens;
 
-static void compareTensor(const llmopt_tensor_descriptor &signature,
-                          const Tensor &reference, const float *actual,
-                          const Validity &validity, const Tolerance &tolerance,
-                          Comparison &result) {
-  llvm::ArrayRef<int64_t> dims = reference.dims;
+  explicit Places(llvm::ArrayRef<int64_t> dims)
+      : rowSize(llvm::product_of(dims.drop_front())), width(dims.back()),
+        tokens(dims[dims.size() - 2]) {}
+  int64_t row(int64_t index) const { return index / rowSize; }
+  int64_t token(int64_t index) const { return index / width % tokens; }
+};
+
+} // namespace
+
+/// Leaves padding out.
+static void compareDecoderOutput(const llmopt_tensor_descriptor &signature,
+                                 const Tensor &reference, const void *actual,
+                                 const Validity &validity,
+                                 const Tolerance &tolerance,
+                                 Comparison &result) {
   bool isCache = signature.role != LLMOPT_ROLE_LOGITS;
-  int64_t width = dims.back();
-  int64_t heads = isCache ? dims[1] : 1, tokens = dims[dims.size() - 2];
-  int64_t offset = 0;
-  for (int64_t row = 0; row < dims[0]; ++row)
-    for (int64_t head = 0; head < heads; ++head)
-      for (int64_t token = 0; token < tokens; ++token, offset += width)
-        if (isCache ? validity.isKeyValid(row, token)
-                    : validity.isTokenValid(row, token))
-          compareValues(reference, actual, offset, width, tolerance, result);
+  Places places(reference.dims);
+  compareElements(
+      reference, signature.name, actual, tolerance,
+      [&](int64_t index) {
+        int64_t row = places.row(index), token = places.token(index);
+        return isCache ? validity.isKeyValid(row, token)
+                       : validity.isTokenValid(row, token);
+      },
+      result);
+}
+
+/// The output of a graph is defined everywhere, or in the first tokens of each
+/// row: `lengths` holds the index of the last one.
+static void compareGraphOutput(const llmopt_tensor_descriptor &signature,
+                               const Tensor &reference, const void *actual,
+                               const Tensor *lengths,
+                               const Tolerance &tolerance, Comparison &result) {
+  bool isCut = lengths && reference.dims.size() >= 3 &&
+               reference.dims[0] == lengths->elements();
+  if (!isCut)
+    return compareElements(
+        reference, signature.name, actual, tolerance,
+        [](int64_t) { return true; }, result);
+  Places places(reference.dims);
+  compareElements(
+      reference, signature.name, actual, tolerance,
+      [&](int64_t index) {
+        return places.token(index) <=
+               valueAt(lengths->data.data(), places.row(index), lengths->type);
+      },
+      result);
 }
 
 //===----------------------------------------------------------------------===//
@@ -176,42 +178,62 @@ makeInputs(const llmopt_model_info &info,
   return inputs;
 }
 
+/// Compares output `index`; an error if it has another type or shape.
+static llvm::Error compareOutput(const llmopt_model_info &info, uint32_t index,
+                                 const llmopt_tensor &actual,
+                                 const Tensor &reference,
+                                 const std::vector<const Tensor *> &inputs,
+                                 const CheckOptions &options,
+                                 Comparison &result) {
+  const llmopt_tensor_descriptor &signature = info.outputs[index];
+  llvm::ArrayRef<int64_t> dims(actual.dims, actual.rank);
+  if (dims != llvm::ArrayRef<int64_t>(reference.dims) ||
+      reference.type != actual.element_type)
+    return llvm::createStringError(
+        "output '" + llvm::Twine(signature.name) + "' is " +
+        describe(actual.element_type).name + " " + shapeText(dims) +
+        ", expected " + describe(reference.type).name + " " +
+        shapeText(reference.dims));
+  if (info.kind == LLMOPT_KIND_DECODER) {
+    compareDecoderOutput(signature, reference, actual.data,
+                         Validity(info, inputs), options.tolerance, result);
+    return llvm::Error::success();
+  }
+  const Tensor *lengths = nullptr;
+  for (uint32_t i = 0; i < info.input_count; ++i)
+    if (options.lengths == info.inputs[i].name)
+      lengths = inputs[i];
+  compareGraphOutput(signature, reference, actual.data, lengths,
+                     options.tolerance, result);
+  return llvm::Error::success();
+}
+
 llvm::Expected<Comparison>
-llmopt::check::checkDataSet(llmopt_model *model, const DataSet &set,
-                            const Tolerance &tolerance) {
-  const llmopt_model_info &info = *llmopt_info(model);
+llmopt::check::checkDataSet(llmopt_session *session,
+                            const llmopt_model_info &info, const DataSet &set,
+                            const CheckOptions &options) {
   std::vector<const Tensor *> given =
       arrange(set.inputs, info.inputs, info.input_count);
   llvm::Expected<std::vector<llmopt_tensor>> inputs = makeInputs(info, given);
   if (!inputs)
     return inputs.takeError();
-  llmopt_session *session = nullptr;
-  if (llmopt_session_create(model, nullptr, &session))
-    return runtimeError();
-  llvm::scope_exit destroy([&] { llmopt_session_destroy(session); });
   std::vector<llmopt_tensor> outputs(info.output_count);
   if (llmopt_run(session, inputs->data(), inputs->size(), outputs.data(),
                  outputs.size()))
-    return runtimeError();
-
-  Validity validity(info, given);
+    return llvm::createStringError(llmopt_last_error());
   Comparison result;
   std::vector<const Tensor *> expected =
       arrange(set.outputs, info.outputs, info.output_count);
+  bool isCompared = false;
   for (uint32_t i = 0; i < info.output_count; ++i) {
     if (!expected[i])
       continue;
-    llvm::ArrayRef<int64_t> dims(outputs[i].dims, outputs[i].rank);
-    if (dims != llvm::ArrayRef<int64_t>(expected[i]->dims) ||
-        expected[i]->type != LLMOPT_F32)
-      return llvm::createStringError(
-          "output '" + llvm::Twine(info.outputs[i].name) + "' has shape " +
-          shapeText(dims) + ", expected f32 " + shapeText(expected[i]->dims));
-    compareTensor(info.outputs[i], *expected[i],
-                  static_cast<const float *>(outputs[i].data), validity,
-                  tolerance, result);
+    isCompared = true;
+    if (llvm::Error error = compareOutput(info, i, outputs[i], *expected[i],
+                                          given, options, result))
+      return std::move(error);
   }
-  if (result.compared == 0)
-    return llvm::createStringError("the data set has no values to compare");
+  if (!isCompared)
+    return llvm::createStringError("the data set has no output of the model");
   return result;
 }

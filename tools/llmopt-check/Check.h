@@ -9,30 +9,29 @@
 #ifndef LLMOPT_TOOLS_LLMOPT_CHECK_CHECK_H
 #define LLMOPT_TOOLS_LLMOPT_CHECK_CHECK_H
 
-#include "tools/llmopt-check/TestData.h"
+#include "tools/llmopt-check/Compare.h"
 
 namespace llmopt::check {
 
-/// How far a value may be from its reference: max(absolute, relative *
-/// |reference|).
-struct Tolerance {
-  double relative = 1e-3, absolute = 1e-3;
-};
-
-/// What the comparison of one data set found.
-struct Comparison {
-  /// Largest |value - reference| / max(1, |reference|).
-  double worst = 0;
-  int64_t compared = 0, mismatches = 0;
-  /// The first value out of tolerance, for messages.
-  std::string firstMismatch;
+/// How a model is checked.
+struct CheckOptions {
+  Tolerance tolerance;
+  /// Name of an input that holds, for each row of the batch, the index of its
+  /// last token; outputs of [batch, (heads,) tokens, width] are undefined after
+  /// it. Empty: all outputs are defined everywhere.
+  std::string lengths;
+  /// Threads that execute the model; 0: one per core.
+  unsigned threads = 0;
 };
 
 /// Executes `llmopt_run` on the inputs of `set` and compares all outputs that
-/// the set has. Where a mask input marks padding, rows and keys of padding are
-/// left out. Errors are failures to run: a missing input, shapes that differ.
-llvm::Expected<Comparison> checkDataSet(llmopt_model *model, const DataSet &set,
-                                        const Tolerance &tolerance);
+/// the set has. Where a mask input of a decoder marks padding, rows and keys of
+/// padding are left out. Errors are failures to run: a missing input, shapes
+/// that differ.
+llvm::Expected<Comparison> checkDataSet(llmopt_session *session,
+                                        const llmopt_model_info &info,
+                                        const DataSet &set,
+                                        const CheckOptions &options);
 
 } // namespace llmopt::check
 

@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "tools/llmopt-check/TestData.h"
+#include "tools/llmopt-check/Elements.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/SmallString.h"
 #include "llvm/Support/FileSystem.h"
@@ -37,43 +38,77 @@ static llvm::Error fileError(llvm::StringRef path, const llvm::Twine &reason) {
                                  path + ": " + reason);
 }
 
-/// Copies a repeated field, or raw data, of elements of type T.
-template <typename T, typename FieldT>
-static llvm::Error copyData(const onnx::TensorProto &proto, const FieldT &field,
-                            Tensor &tensor, llvm::StringRef path) {
+/// Copies raw data of whole bytes, or packed elements.
+static llvm::Error copyRaw(llvm::StringRef raw, const ElementType &type,
+                           Tensor &tensor, llvm::StringRef path) {
   int64_t count = tensor.elements();
-  if (proto.has_raw_data()) {
-    if (proto.raw_data().size() != count * sizeof(T))
-      return dataError(path, "has " + llvm::Twine(proto.raw_data().size()) +
-                                 " bytes, but " + llvm::Twine(count) +
-                                 " elements");
-    tensor.data.assign(proto.raw_data().begin(), proto.raw_data().end());
-    return llvm::Error::success();
-  }
+  if (raw.size() != llvm::divideCeil(count * type.bits, 8))
+    return dataError(path, "has " + llvm::Twine(raw.size()) + " bytes, but " +
+                               llvm::Twine(count) + " elements of type " +
+                               type.name);
+  if (type.bits < 8)
+    tensor.data = unpack(raw, count, type);
+  else
+    tensor.data.assign(raw.begin(), raw.end());
+  return llvm::Error::success();
+}
+
+/// Copies a repeated field whose values have the width of T where it matters.
+template <typename T, typename FieldT>
+static llvm::Error copyValues(const FieldT &field, const ElementType &type,
+                              Tensor &tensor, llvm::StringRef path) {
+  int64_t count = tensor.elements();
   if (field.size() != count)
     return dataError(path, "has " + llvm::Twine(field.size()) +
                                " values, but " + llvm::Twine(count) +
-                               " elements");
+                               " elements of type " + type.name);
   tensor.data.resize(count * sizeof(T));
-  llvm::copy(field, reinterpret_cast<T *>(tensor.data.data()));
+  llvm::transform(field, reinterpret_cast<T *>(tensor.data.data()),
+                  [](auto value) { return static_cast<T>(value); });
   return llvm::Error::success();
+}
+
+/// Small types lie in 32-bit integers, those of less than 8 bits as packed
+/// bytes.
+static llvm::Error copyInts(const onnx::TensorProto &proto,
+                            const ElementType &type, Tensor &tensor,
+                            llvm::StringRef path) {
+  switch (type.bits) {
+  case 32:
+    return copyValues<int32_t>(proto.int32_data(), type, tensor, path);
+  case 16:
+    return copyValues<uint16_t>(proto.int32_data(), type, tensor, path);
+  case 8:
+    return copyValues<uint8_t>(proto.int32_data(), type, tensor, path);
+  default:
+    std::string packed(proto.int32_data().begin(), proto.int32_data().end());
+    return copyRaw(packed, type, tensor, path);
+  }
 }
 
 static llvm::Error copyElements(const onnx::TensorProto &proto, Tensor &tensor,
                                 llvm::StringRef path) {
-  switch (proto.data_type()) {
-  case onnx::TensorProto::FLOAT:
-    tensor.type = LLMOPT_F32;
-    return copyData<float>(proto, proto.float_data(), tensor, path);
-  case onnx::TensorProto::INT64:
-    tensor.type = LLMOPT_I64;
-    return copyData<int64_t>(proto, proto.int64_data(), tensor, path);
-  case onnx::TensorProto::INT32:
-    tensor.type = LLMOPT_I32;
-    return copyData<int32_t>(proto, proto.int32_data(), tensor, path);
-  default:
+  std::optional<ElementType> type = fromOnnx(proto.data_type());
+  if (!type)
     return dataError(path, "element type " + llvm::Twine(proto.data_type()) +
-                               " is not supported; f32, int64 and int32 are");
+                               " is not supported: only tensors of numbers "
+                               "are");
+  tensor.type = type->type;
+  if (proto.has_raw_data())
+    return copyRaw(proto.raw_data(), *type, tensor, path);
+  switch (type->type) {
+  case LLMOPT_F32:
+    return copyValues<float>(proto.float_data(), *type, tensor, path);
+  case LLMOPT_F64:
+    return copyValues<double>(proto.double_data(), *type, tensor, path);
+  case LLMOPT_I64:
+    return copyValues<int64_t>(proto.int64_data(), *type, tensor, path);
+  case LLMOPT_U64:
+    return copyValues<uint64_t>(proto.uint64_data(), *type, tensor, path);
+  case LLMOPT_U32:
+    return copyValues<uint32_t>(proto.uint64_data(), *type, tensor, path);
+  default:
+    return copyInts(proto, *type, tensor, path);
   }
 }
 
@@ -96,7 +131,7 @@ llvm::Expected<Tensor> llmopt::check::readTensor(llvm::StringRef path) {
   int64_t count = 1;
   for (int64_t dim : proto.dims()) {
     if (dim < 0 || llvm::MulOverflow(count, dim, count) ||
-        count > INT64_MAX / 8)
+        count > INT64_MAX / 64)
       return dataError(path,
                        "dimension " + llvm::Twine(dim) + " is out of range");
     tensor.dims.push_back(dim);
@@ -135,8 +170,6 @@ llmopt::check::readDataSets(llvm::StringRef directory) {
   }
   if (code)
     return fileError(directory, code.message());
-  if (found.empty())
-    return fileError(directory, "has no test_data_set_N directory");
   llvm::sort(found);
   std::vector<DataSet> sets;
   for (const auto &[number, path] : found) {
@@ -146,8 +179,8 @@ llmopt::check::readDataSets(llvm::StringRef directory) {
       return error;
     if (llvm::Error error = readAll(path, "output", set.outputs))
       return error;
-    if (set.inputs.empty() || set.outputs.empty())
-      return fileError(path, "has no input_0.pb or no output_0.pb");
+    if (set.outputs.empty())
+      return fileError(path, "has no output_0.pb");
     sets.push_back(std::move(set));
   }
   return sets;

@@ -21,7 +21,7 @@ struct Tensor {
   std::string name; ///< empty where the file does not say
   int32_t type = 0; ///< llmopt_element_type
   std::vector<int64_t> dims;
-  std::vector<char> data; ///< row-major
+  std::vector<char> data; ///< row-major, as llmopt_run takes it
 
   int64_t elements() const;
   template <typename T> const T *as() const {
@@ -35,14 +35,13 @@ struct DataSet {
   std::vector<Tensor> inputs, outputs;
 };
 
-/// Reads a TensorProto of f32, int64 or int32 and at most LLMOPT_MAX_RANK
+/// Reads a TensorProto of numbers or bools, of at most LLMOPT_MAX_RANK
 /// dimensions.
 llvm::Expected<Tensor> readTensor(llvm::StringRef path);
 
-/// Reads all data sets of a model's directory, by ascending number. Errors have
-/// the code std::errc::io_error where a file is missing or cannot be read (or
-/// there is no data set), and std::errc::invalid_argument where one is
-/// malformed.
+/// Reads all data sets of a model's directory, by ascending number; there may
+/// be none. Errors have the code std::errc::io_error where a file is missing or
+/// cannot be read, and std::errc::invalid_argument where one is malformed.
 llvm::Expected<std::vector<DataSet>> readDataSets(llvm::StringRef directory);
 
 } // namespace llmopt::check

@@ -7,13 +7,12 @@
 //===----------------------------------------------------------------------===//
 
 #include "compiler/CompileFlags.h"
-#include "compiler/Driver.h"
-#include "tools/llmopt-check/Check.h"
-#include "llvm/ADT/ScopeExit.h"
+#include "tools/llmopt-check/Batch.h"
+#include "tools/llmopt-check/Table.h"
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/SmallString.h"
 #include "llvm/Support/FileSystem.h"
-#include "llvm/Support/Format.h"
-#include "llvm/Support/Path.h"
+#include "llvm/Support/Threading.h"
 
 using namespace llmopt;
 using namespace llmopt::check;
@@ -24,139 +23,189 @@ static ExitCode printErrors(llvm::ArrayRef<std::string> errors, ExitCode code) {
   return code;
 }
 
-static ExitCode printDataError(llvm::Error error) {
-  ExitCode code = ExitCode::BadModel;
-  llvm::handleAllErrors(std::move(error), [&](const llvm::StringError &reason) {
-    if (reason.convertToErrorCode() == std::errc::io_error)
-      code = ExitCode::Resources;
-    printErrors({reason.getMessage()}, code);
-  });
-  return code;
-}
+namespace {
 
-/// Runs all data sets with one variant of the library. Returns false if one
-/// disagrees.
-static bool checkVariant(const char *library, const llmopt_variant &variant,
-                         const std::vector<DataSet> &sets,
-                         const Tolerance &tolerance) {
-  llmopt_open_options options = {};
-  options.struct_size = sizeof(options);
-  options.isa = variant.cpu;
-  llmopt_model *model = nullptr;
-  llmopt_status status = llmopt_open(library, &options, &model);
-  if (status == LLMOPT_UNSUPPORTED_CPU) {
-    llvm::outs() << variant.cpu << ": skipped, this machine cannot run it\n";
-    return true;
+struct Flags {
+  Tolerance tolerance;
+  BatchOptions batch;
+  unsigned threads = 0;
+  std::string table, filter, json;
+};
+
+/// A directory that is removed with this object, and by the guard.
+class ScratchFolder {
+public:
+  explicit ScratchFolder(ProcessGuard &guard) : guard(guard) {}
+  ScratchFolder(const ScratchFolder &) = delete;
+  ScratchFolder &operator=(const ScratchFolder &) = delete;
+  ~ScratchFolder() {
+    if (path.empty())
+      return;
+    removeTree(path.c_str());
+    guard.release(path);
   }
-  if (status) {
-    llvm::outs() << variant.cpu << ": " << llmopt_last_error() << "\n";
-    return false;
+
+  std::error_code create() {
+    llvm::SmallString<256> made;
+    if (std::error_code code =
+            llvm::sys::fs::createUniqueDirectory("llmopt-check", made))
+      return code;
+    path = made.str().str();
+    guard.protect(path);
+    return {};
   }
-  llvm::scope_exit close([&] { llmopt_close(model); });
-  bool agree = true;
-  for (const DataSet &set : sets) {
-    llvm::outs() << variant.cpu << " (" << variant.isa << ") " << set.name
-                 << ": ";
-    llvm::Expected<Comparison> result = checkDataSet(model, set, tolerance);
-    if (!result) {
-      llvm::outs() << "failed: " << llvm::toString(result.takeError()) << "\n";
-      agree = false;
-      continue;
+
+  std::string path;
+
+private:
+  ProcessGuard &guard;
+};
+
+} // namespace
+
+/// The models of the command line: a table below a directory, or directories.
+static std::vector<ModelCase> listModels(const Flags &flags,
+                                         llvm::ArrayRef<std::string> positional,
+                                         std::vector<std::string> &errors) {
+  std::vector<ModelCase> models;
+  if (flags.table.empty()) {
+    for (const std::string &directory : positional) {
+      ModelCase model;
+      model.name = directory;
+      model.directory = directory;
+      model.options.tolerance = flags.tolerance;
+      models.push_back(std::move(model));
     }
-    llvm::outs() << (result->mismatches ? "differs" : "agrees")
-                 << llvm::format(", largest difference %.3g", result->worst)
-                 << " in " << result->compared << " values\n";
-    if (result->mismatches) {
-      llvm::outs() << "  " << result->mismatches
-                   << " out of tolerance, the first: " << result->firstMismatch
-                   << "\n";
-      agree = false;
-    }
+  } else {
+    llvm::Expected<std::vector<ModelCase>> table =
+        readTable(flags.table, positional.front());
+    if (table)
+      models = std::move(*table);
+    else
+      errors.push_back(llvm::toString(table.takeError()));
   }
-  return agree;
-}
-
-/// Runs all data sets with all variants.
-static ExitCode checkLibrary(const std::string &library,
-                             const std::vector<DataSet> &sets,
-                             const Tolerance &tolerance) {
-  llmopt_model *model = nullptr;
-  if (llmopt_open(library.c_str(), nullptr, &model))
-    return printErrors({llmopt_last_error()}, ExitCode::BadModel);
-  llvm::scope_exit close([&] { llmopt_close(model); });
-  const llmopt_model_descriptor &descriptor = *llmopt_info(model)->descriptor;
-  bool agree = true;
-  for (uint32_t i = 0; i < descriptor.variant_count; ++i)
-    agree &=
-        checkVariant(library.c_str(), descriptor.variants[i], sets, tolerance);
-  return agree ? ExitCode::Done : ExitCode::BadModel;
-}
-
-static ExitCode checkModel(llvm::StringRef directory, CompileOptions &options,
-                           llvm::ArrayRef<CpuTarget> targets,
-                           const Tolerance &tolerance, ProcessGuard &guard) {
-  if (!llvm::sys::fs::is_directory(directory))
-    return printErrors({"'" + directory.str() + "' is no directory"},
-                       ExitCode::Resources);
-  llvm::SmallString<256> model(directory), scratch;
-  llvm::sys::path::append(model, "model.onnx");
-  options.model = model.str().str();
-  llvm::Expected<std::vector<DataSet>> sets = readDataSets(directory);
-  if (!sets)
-    return printDataError(sets.takeError());
-
-  if (std::error_code code =
-          llvm::sys::fs::createUniqueDirectory("llmopt-check", scratch))
-    return printErrors({"cannot make a temporary directory: " + code.message()},
-                       ExitCode::Resources);
-  std::string folder = scratch.str().str();
-  guard.protect(folder);
-  llvm::scope_exit remove([&] {
-    removeTree(folder.c_str());
-    guard.release(folder);
+  llvm::erase_if(models, [&](const ModelCase &model) {
+    return !llvm::StringRef(model.name).contains(flags.filter);
   });
-  llvm::sys::path::append(scratch, "model.so");
-  options.output = scratch.str().str();
-  Progress progress(llvm::errs(), llvm::errs().is_displayed());
-  if (ExitCode code = compileModel(options, targets, guard, progress);
-      code != ExitCode::Done)
-    return code;
-  return checkLibrary(options.output, *sets, tolerance);
+  for (ModelCase &model : models)
+    model.options.threads = flags.threads;
+  if (models.empty() && errors.empty())
+    errors.push_back("no model's name contains '" + flags.filter + "'");
+  return models;
+}
+
+/// Checks one model in this process and prints what its data sets give.
+static ExitCode checkOne(const ModelCase &model, const CompileOptions &options,
+                         llvm::ArrayRef<CpuTarget> targets,
+                         llvm::StringRef folder, ProcessGuard &guard) {
+  if (!llvm::sys::fs::is_directory(model.directory))
+    return printErrors({"'" + model.directory + "' is no directory"},
+                       ExitCode::Resources);
+  Outcome outcome;
+  checkModel(model, options, targets, folder, guard, llvm::errs(), llvm::outs(),
+             outcome);
+  return outcome.exitCode;
+}
+
+static ExitCode checkMany(llvm::ArrayRef<ModelCase> models,
+                          CompileOptions options,
+                          llvm::ArrayRef<CpuTarget> targets, Flags &flags,
+                          llvm::StringRef folder) {
+  flags.batch.jobs = options.jobs
+                         ? options.jobs
+                         : llvm::hardware_concurrency().compute_thread_count();
+  // The processes are the threads.
+  options.jobs = 1;
+  std::vector<BatchResult> results =
+      checkBatch(models, options, targets, flags.batch, folder);
+  if (!flags.json.empty()) {
+    std::error_code code;
+    llvm::raw_fd_ostream os(flags.json, code);
+    if (code)
+      return printErrors(
+          {"cannot write '" + flags.json + "': " + code.message()},
+          ExitCode::Resources);
+    writeJson(models, results, os);
+  }
+  bool pass = results.size() == models.size() &&
+              llvm::all_of(results, [](const BatchResult &result) {
+                return result.verdict == BatchResult::Pass;
+              });
+  return pass ? ExitCode::Done : ExitCode::BadModel;
+}
+
+static void addFlags(FlagParser &parser, Flags &flags,
+                     CompileOptions &options) {
+  parser.beginGroup("Comparison");
+  parser.addPositive("rtol", flags.tolerance.relative,
+                     "difference relative to the reference (default 0.001)");
+  parser.addPositive("atol", flags.tolerance.absolute,
+                     "difference that is accepted in any case (default 0.001)");
+  parser.addNumber("threads", 1, 1024, flags.threads,
+                   "threads that execute a model (default: one per core)");
+  parser.beginGroup("Several models");
+  parser.addText("table", "FILE", flags.table,
+                 "lines of model,rule,relative,absolute,lengths: check the "
+                 "models of this table below MODEL_DIR");
+  parser.addText("filter", "TEXT", flags.filter,
+                 "check only models whose name contains this");
+  parser.add({"keep-going", "", "go on after a model that does not pass",
+              [&](llvm::StringRef) -> std::string {
+                flags.batch.keepGoing = true;
+                return "";
+              }});
+  parser.add({"brief", "", "print only models that do not pass",
+              [&](llvm::StringRef) -> std::string {
+                flags.batch.brief = true;
+                return "";
+              }});
+  parser.addNumber("timeout", 1, 86400, flags.batch.timeout,
+                   "seconds that a model may take (default 60)");
+  parser.addText("json", "FILE", flags.json, "write the results as JSON");
+  addModelFlags(parser, options);
+  addJobsFlag(parser, options);
 }
 
 int main(int argc, char **argv) {
   ProcessGuard guard;
   CompileOptions options;
-  Tolerance tolerance;
+  Flags flags;
   FlagParser parser(
-      "llmopt-check", "MODEL_DIR [flags]",
+      "llmopt-check", "MODEL_DIR... [flags]",
       "Compiles MODEL_DIR/model.onnx, runs every test_data_set_N through it "
       "and "
-      "compares the outputs.\nThe exit code is 0 only if all agree.");
-  parser.beginGroup("Comparison");
-  parser.addPositive("rtol", tolerance.relative,
-                     "difference relative to the reference (default 0.001)");
-  parser.addPositive("atol", tolerance.absolute,
-                     "difference that is accepted in any case (default 0.001)");
-  addModelFlags(parser, options);
-  addJobsFlag(parser, options);
-  FlagParser::Result flags = parser.parse({argv + 1, argv + argc});
-  if (parser.answer(flags, llvm::outs()))
+      "compares the outputs.\nThe exit code is 0 only if all agree. Several "
+      "models are checked in processes of their own, -j at once.");
+  addFlags(parser, flags, options);
+  FlagParser::Result parsed = parser.parse({argv + 1, argv + argc});
+  if (parser.answer(parsed, llvm::outs()))
     return 0;
 
-  std::vector<std::string> errors = std::move(flags.errors);
-  if (flags.positional.size() != 1)
-    errors.push_back("expects one directory, not " +
-                     std::to_string(flags.positional.size()));
-  options.given = std::move(flags.given);
+  std::vector<std::string> errors = std::move(parsed.errors);
+  if (parsed.positional.empty())
+    errors.push_back("expects a directory");
+  if (!flags.table.empty() && parsed.positional.size() > 1)
+    errors.push_back("expects one directory with -table, not " +
+                     std::to_string(parsed.positional.size()));
+  options.given = std::move(parsed.given);
   std::vector<CpuTarget> targets;
+  std::vector<ModelCase> models;
   if (errors.empty()) {
-    options.model = flags.positional.front();
-    errors = validate(options);
+    models = listModels(flags, parsed.positional, errors);
+    options.model = parsed.positional.front();
+    llvm::append_range(errors, validate(options));
     targets = resolveTargets(options, errors);
   }
   if (!errors.empty())
     return static_cast<int>(printErrors(errors, ExitCode::Usage));
+  ScratchFolder scratch(guard);
+  if (std::error_code code = scratch.create())
+    return static_cast<int>(
+        printErrors({"cannot make a temporary directory: " + code.message()},
+                    ExitCode::Resources));
+  bool isBatch = models.size() > 1 || !flags.table.empty();
   return static_cast<int>(
-      checkModel(flags.positional.front(), options, targets, tolerance, guard));
+      isBatch
+          ? checkMany(models, options, targets, flags, scratch.path)
+          : checkOne(models.front(), options, targets, scratch.path, guard));
 }
