@@ -72,6 +72,19 @@ void GraphBuilder::loop(Value lower, Value upper, Value step,
   });
 }
 
+void GraphBuilder::vectorLoop(Value begin, Value end, bool hasLanes,
+                              llvm::function_ref<void(Value, int64_t)> body) {
+  if (!hasLanes)
+    return loop(begin, end, number(1), [&](Value i) { body(i, 1); });
+  Value length = sub(end, begin);
+  Value whole = add(begin, mul(div(length, kVectorLanes), kVectorLanes));
+  if (!same(whole, begin))
+    loop(begin, whole, number(kVectorLanes),
+         [&](Value i) { body(i, kVectorLanes); });
+  if (!same(whole, end))
+    loop(whole, end, number(1), [&](Value i) { body(i, 1); });
+}
+
 Values GraphBuilder::ifElse(Value condition, TypeRange types,
                             llvm::function_ref<Values()> yes,
                             llvm::function_ref<Values()> no) {

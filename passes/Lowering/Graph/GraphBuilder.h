@@ -142,6 +142,10 @@ public:
   Values loop(mlir::Value upper, mlir::ValueRange inits, LoopBody body) {
     return loop(number(0), upper, number(1), inits, body);
   }
+  /// Loops over [begin, end): body(i, kVectorLanes) for whole vectors, if
+  /// `hasLanes`, then body(i, 1) for the rest one by one.
+  void vectorLoop(mlir::Value begin, mlir::Value end, bool hasLanes,
+                  llvm::function_ref<void(mlir::Value, int64_t)> body);
   void ifThen(mlir::Value condition, llvm::function_ref<void()> body);
   Values ifElse(mlir::Value condition, mlir::TypeRange types,
                 llvm::function_ref<Values()> yes,

@@ -44,20 +44,6 @@ static bool hasLanes(const Tensor &tensor) {
   return tensor.hasLanes;
 }
 
-/// Loops over [begin, end): vectors, then the rest one by one.
-static void vectorLoop(GraphBuilder &g, Value begin, Value end, bool lanes,
-                       llvm::function_ref<void(Value, int64_t)> body) {
-  if (!lanes)
-    return g.loop(begin, end, g.number(1), [&](Value i) { body(i, 1); });
-  Value length = g.sub(end, begin);
-  Value whole = g.add(begin, g.mul(g.div(length, kVectorLanes), kVectorLanes));
-  if (!g.same(whole, begin))
-    g.loop(begin, whole, g.number(kVectorLanes),
-           [&](Value i) { body(i, kVectorLanes); });
-  if (!g.same(whole, end))
-    g.loop(whole, end, g.number(1), [&](Value i) { body(i, 1); });
-}
-
 void GraphBuilder::fillLinear(const Tensor &target, const Tensor &source) {
   Value total = count(source);
   bool lanes = hasLanes(source) && !target.type.isMiniFloat();
@@ -69,13 +55,13 @@ void GraphBuilder::fillLinear(const Tensor &target, const Tensor &source) {
   };
   std::optional<int64_t> size = known(total);
   if (size && *size <= kChunk) {
-    vectorLoop(*this, number(0), total, lanes, store);
+    vectorLoop(number(0), total, lanes, store);
     return;
   }
   Value chunks = divideCeil(total, number(kChunk));
   parallelFor(chunks, number(kChunk), [&](Value chunk) {
     Value begin = mul(chunk, kChunk);
-    vectorLoop(*this, begin, min(add(begin, kChunk), total), lanes, store);
+    vectorLoop(begin, min(add(begin, kChunk), total), lanes, store);
   });
 }
 
@@ -88,7 +74,7 @@ void GraphBuilder::fillRows(const Tensor &target, const Tensor &source) {
     access.indices = delinearize(row, outer);
     access.indices.push_back({});
     Value first = mul(row, columns);
-    vectorLoop(*this, number(0), columns, lanes, [&](Value i, int64_t width) {
+    vectorLoop(number(0), columns, lanes, [&](Value i, int64_t width) {
       access.indices.back() = i;
       access.linear = add(first, i);
       access.lanes = width;
