@@ -33,6 +33,10 @@ Expr Context::make(Kind kind, Type type, int64_t value, float number,
                    llvm::ArrayRef<Expr> operands, int64_t activation) {
   if (llvm::is_contained(operands, nullptr))
     return nullptr;
+  work += 1 + operands.size();
+  // Leaves are always there: their makers never fail.
+  if (work > maxWork && !operands.empty() && kind != Kind::Variable)
+    return nullptr;
   llvm::FoldingSetNodeID id;
   profile(id, kind, type, value, number, operands);
   void *position = nullptr;

@@ -99,7 +99,10 @@ public:
 /// with zero. So two integer expressions are equal if they are one node.
 class Context {
 public:
-  Context() = default;
+  /// Beyond `maxWork` operands of all expressions together, nothing is known.
+  /// A decoder of 30 layers takes 1 << 19.
+  explicit Context(uint64_t maxWork = 1 << 23) : maxWork(maxWork) {}
+
   Context(const Context &) = delete;
   Context &operator=(const Context &) = delete;
 
@@ -168,6 +171,9 @@ private:
   llvm::BumpPtrAllocator allocator;
   llvm::FoldingSet<Node> nodes;
   std::vector<int64_t> symbolMinima;
+  /// Operands of all expressions that were asked for.
+  uint64_t work = 0;
+  const uint64_t maxWork;
 
   static constexpr unsigned maxSize = 1 << 14, maxDepth = 256,
                             maxNodes = 1 << 22;

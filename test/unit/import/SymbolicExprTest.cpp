@@ -125,6 +125,18 @@ TEST_F(SymbolicExprTest, HostileExpressionsEnd) {
   EXPECT_LT(links, 1000);
 }
 
+TEST_F(SymbolicExprTest, WorkIsBounded) {
+  Context small(/*maxWork=*/1000);
+  Expr sum = small.symbol(0), last = sum;
+  int links = 0;
+  while ((last = small.add(last, small.symbol(0))) && ++links < 1000)
+    sum = last;
+  EXPECT_EQ(last, nullptr);
+  EXPECT_LT(links, 50);
+  EXPECT_NE(small.constant(links), nullptr);
+  EXPECT_NE(small.variable(0, sum), nullptr);
+}
+
 TEST_F(SymbolicExprTest, PrintsExpressions) {
   Expr s = context.variable(0, sequence);
   EXPECT_EQ(toString(context.add(context.mul(number(2), s), number(1))),
