@@ -80,6 +80,8 @@ def chat(arguments: Sequence[str]) -> int:
         raise LlmoptError(f"{options.model}: no such file")
     tokenizer = ChatTokenizer(options.tokenizer or directory_beside(options.model))
     with Model(options.model, threads=options.threads) as model, model.session() as session:
+        if model.is_graph:
+            raise LlmoptError(f"{options.model} is a graph and has no sequences of tokens")
         conversation = Conversation(session, tokenizer, options.system)
         for question in questions(options.prompt):
             for piece in conversation.ask(question, options.max_tokens, options.temperature, options.seed):

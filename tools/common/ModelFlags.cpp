@@ -81,4 +81,14 @@ Result<Model> ModelFlags::open(const std::string &path) const {
   return Model::open(path, options);
 }
 
+Result<Model> ModelFlags::openDecoder(const std::string &path) const {
+  Result<Model> model = open(path);
+  if (model && model->info().kind == LLMOPT_KIND_GRAPH)
+    return Error{LLMOPT_INVALID_ARGUMENT,
+                 "'" + path +
+                     "' is a graph and has no sequences of tokens; llmopt-run "
+                     "and llmopt-bench execute it"};
+  return model;
+}
+
 } // namespace llmopt::tools

@@ -36,6 +36,8 @@ public:
 
   /// Opens the library at `path` as the flags say.
   Result<Model> open(const std::string &path) const;
+  /// The same, and an error for a graph.
+  Result<Model> openDecoder(const std::string &path) const;
 
 private:
   llvm::cl::opt<unsigned> threads;

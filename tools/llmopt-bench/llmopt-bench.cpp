@@ -7,6 +7,8 @@
 //===----------------------------------------------------------------------===//
 
 #include "tools/common/ModelFlags.h"
+#include "tools/llmopt-bench/BenchGraph.h"
+#include "tools/testdata/GraphInputs.h"
 
 #include "llvm/Support/Format.h"
 #include "llvm/Support/JSON.h"
@@ -36,12 +38,21 @@ struct Flags {
   cl::opt<unsigned> repetitions{
       "r", cl::desc("Repetitions of each test (default 5)"), cl::init(5),
       cl::cat(category)};
+  cl::list<std::string> inputs{
+      "input",
+      cl::desc("Input of a graph: NAME=2x3 for random elements, NAME=FILE.npy "
+               "or NAME=FILE.pb"),
+      cl::cat(category)};
+  cl::opt<std::string> data{
+      "data", cl::desc("Directory with the inputs of a graph: input_0.pb, ..."),
+      cl::cat(category)};
   cl::opt<bool> json{"json", cl::desc("Print JSON"), cl::cat(category)};
 };
 
-/// One line of the result: tokens/s of all repetitions, ascending.
+/// One line of the result: tokens/s (of a graph: ms) of all repetitions,
+/// ascending.
 struct Measurement {
-  std::string test; ///< "pp128" or "tg64"
+  std::string test; ///< "pp128" or "tg64", "run" of a graph
   std::vector<double> rates;
 
   double median() const {
@@ -103,28 +114,29 @@ static uint64_t peakBytes() {
 }
 
 static void printText(const llmopt_model_info &info,
-                      const std::vector<Measurement> &results) {
+                      const std::vector<Measurement> &results,
+                      const char *unit) {
   outs() << format(
       "%s: %.1f MiB of weights, %.1f M parameters, %s, %u threads\n", info.name,
       info.weights_bytes / 1048576.0, info.parameters / 1e6,
       info.variant_reason, info.threads);
-  outs() << "test         median        min        max  tokens/s\n";
+  outs() << "test         median        min        max  " << unit << '\n';
   for (const Measurement &result : results)
-    outs() << format("%-8s %10.2f %10.2f %10.2f\n", result.test.c_str(),
+    outs() << format("%-8s %10.3f %10.3f %10.3f\n", result.test.c_str(),
                      result.median(), result.rates.front(),
                      result.rates.back());
   outs() << format("peak memory %.1f MiB\n", peakBytes() / 1048576.0);
 }
 
 static void printJSON(const llmopt_model_info &info,
-                      const std::vector<Measurement> &results) {
+                      const std::vector<Measurement> &results, StringRef unit) {
   json::Array tests;
   for (const Measurement &result : results)
     tests.push_back(json::Object{{"test", result.test},
                                  {"median", result.median()},
                                  {"min", result.rates.front()},
                                  {"max", result.rates.back()},
-                                 {"tokens_per_s", json::Array(result.rates)}});
+                                 {unit, json::Array(result.rates)}});
   outs() << json::Value(json::Object{{"model", info.name},
                                      {"isa", info.isa},
                                      {"cpu", info.cpu},
@@ -137,6 +149,10 @@ static void printJSON(const llmopt_model_info &info,
 }
 
 static int checkFlags(Flags &flags) {
+  if (!flags.inputs.empty() || !flags.data.empty())
+    return complain("-input and -data are for graphs, but the model is a "
+                    "decoder: use -p and -n",
+                    kUsage);
   if (flags.prompts.empty() && flags.generations.empty()) {
     flags.prompts.push_back(128);
     flags.generations.push_back(64);
@@ -146,20 +162,48 @@ static int checkFlags(Flags &flags) {
     for (const unsigned size : *sizes)
       if (size == 0)
         return complain("sizes of -p and -n must be at least 1", kUsage);
-  return flags.repetitions ? kDone : complain("-r must be at least 1", kUsage);
+  return kDone;
+}
+
+/// Times executions of a graph: milliseconds instead of tokens/s.
+static int benchGraph(Flags &flags, llmopt::Model &model) {
+  if (!flags.prompts.empty() || !flags.generations.empty())
+    return complain("-p and -n are for decoders, but the model is a graph: use "
+                    "-input=NAME=2x3 or -data",
+                    kUsage);
+  const std::vector<std::string> specs(flags.inputs.begin(),
+                                       flags.inputs.end());
+  Expected<std::vector<Tensor>> inputs =
+      makeGraphInputs(model.info(), specs, flags.data);
+  if (!inputs)
+    return complain(toString(inputs.takeError()), kUsage);
+  auto seconds = measureGraph(model, *inputs, flags.repetitions);
+  if (!seconds)
+    return complain(seconds.error());
+  Measurement result{"run", {}};
+  for (const double time : *seconds)
+    result.rates.push_back(time * 1e3);
+  flags.json ? printJSON(model.info(), {result}, "milliseconds")
+             : printText(model.info(), {result}, "milliseconds");
+  return kDone;
 }
 
 int main(int argc, char **argv) {
   Flags flags;
   if (const int code =
           parseFlags(argc, argv, flags.category,
-                     "Measures prefill (pp) and decode (tg) speed\n"))
+                     "Measures prefill (pp) and decode (tg) speed, or the "
+                     "time of a graph\n"))
     return code;
-  if (const int code = checkFlags(flags))
-    return code;
+  if (flags.repetitions == 0)
+    return complain("-r must be at least 1", kUsage);
   llmopt::Result<llmopt::Model> model = flags.model.open(flags.path);
   if (!model)
     return complain(model.error());
+  if (model->info().kind == LLMOPT_KIND_GRAPH)
+    return benchGraph(flags, *model);
+  if (const int code = checkFlags(flags))
+    return code;
   llmopt::Result<llmopt::Session> session =
       model->createSession({.maxBatch = 1});
   if (!session)
@@ -173,7 +217,7 @@ int main(int argc, char **argv) {
         return complain(result.error());
       results.push_back(*result);
     }
-  flags.json ? printJSON(model->info(), results)
-             : printText(model->info(), results);
+  flags.json ? printJSON(model->info(), results, "tokens_per_s")
+             : printText(model->info(), results, "tokens/s");
   return kDone;
 }

@@ -7,12 +7,13 @@
 //===----------------------------------------------------------------------===//
 
 #include "tools/llmopt-check/Check.h"
-#include "tools/llmopt-check/Elements.h"
+#include "tools/testdata/Elements.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/ScopeExit.h"
 #include "llvm/Support/raw_ostream.h"
 
 using namespace llmopt::check;
+using namespace llmopt::tools;
 
 //===----------------------------------------------------------------------===//
 // Padding

@@ -7,13 +7,14 @@
 //===----------------------------------------------------------------------===//
 
 #include "tools/llmopt-check/Compare.h"
-#include "tools/llmopt-check/Elements.h"
+#include "tools/testdata/Elements.h"
 #include "llvm/Support/Format.h"
 #include <algorithm>
 #include <cmath>
 #include <cstring>
 
 using namespace llmopt::check;
+using namespace llmopt::tools;
 
 namespace {
 

@@ -9,10 +9,13 @@
 #ifndef LLMOPT_TOOLS_LLMOPT_CHECK_COMPARE_H
 #define LLMOPT_TOOLS_LLMOPT_CHECK_COMPARE_H
 
-#include "tools/llmopt-check/TestData.h"
+#include "tools/testdata/TestData.h"
 #include "llvm/ADT/STLFunctionalExtras.h"
 
 namespace llmopt::check {
+
+using tools::DataSet;
+using tools::Tensor;
 
 /// How far a float may be from its reference. Integers and bools are equal.
 struct Tolerance {

@@ -78,7 +78,8 @@ bool ModelChecker::readData() {
     return true;
   ExitCode code = ExitCode::BadModel;
   std::string reason;
-  llvm::Expected<std::vector<DataSet>> read = readDataSets(model.directory);
+  llvm::Expected<std::vector<DataSet>> read =
+      tools::readDataSets(model.directory);
   if (read && !read->empty()) {
     sets = std::move(*read);
     return true;

@@ -91,7 +91,7 @@ static llmopt::Status addWindow(std::span<const int32_t> window,
 
 static llmopt::Result<Evaluated> open(const Flags &flags,
                                       const std::string &path) {
-  llmopt::Result<llmopt::Model> model = flags.model.open(path);
+  llmopt::Result<llmopt::Model> model = flags.model.openDecoder(path);
   if (!model)
     return model.error();
   llmopt::Result<llmopt::Session> session =

@@ -8,6 +8,8 @@
 
 #include "tools/llmopt-inspect/ModelFacts.h"
 
+#include "tools/testdata/Elements.h"
+
 #include "llvm/ADT/StringExtras.h"
 
 using namespace llvm;
@@ -19,10 +21,6 @@ Totals totalsOf(ArrayRef<llmopt_weight_descriptor> weights) {
   for (const llmopt_weight_descriptor &weight : weights)
     totals.add(weight);
   return totals;
-}
-
-StringRef nameOfType(int32_t type) {
-  return type == LLMOPT_F32 ? "f32" : type == LLMOPT_I64 ? "i64" : "i32";
 }
 
 StringRef nameOfPadding(int32_t padding) {
@@ -65,7 +63,7 @@ static json::Array tensorsToJSON(ArrayRef<llmopt_tensor_descriptor> tensors) {
   for (const llmopt_tensor_descriptor &tensor : tensors)
     result.push_back(json::Object{
         {"name", tensor.name},
-        {"type", nameOfType(tensor.element_type)},
+        {"type", describe(tensor.element_type).name},
         {"dims", json::Array(ArrayRef(tensor.dims,
                                       static_cast<size_t>(tensor.rank)))}});
   return result;
@@ -101,6 +99,7 @@ json::Object toJSON(const llmopt_model_info &info) {
                      {"arena_bytes_per_row", variant.arena_bytes_per_row}});
   return json::Object{
       {"name", info.name},
+      {"kind", info.kind == LLMOPT_KIND_GRAPH ? "graph" : "decoder"},
       {"producer", info.producer},
       {"build_id", buildIdOf(model)},
       {"parameters", info.parameters},

@@ -37,7 +37,6 @@ struct Totals {
   }
 };
 
-llvm::StringRef nameOfType(int32_t elementType);
 llvm::StringRef nameOfPadding(int32_t padding);
 /// Hexadecimal digits of the build id.
 std::string buildIdOf(const llmopt_model_descriptor &model);

@@ -8,6 +8,7 @@
 
 #include "tools/common/ModelFlags.h"
 #include "tools/llmopt-inspect/ModelFacts.h"
+#include "tools/testdata/GraphInputs.h"
 
 #include "llvm/ADT/ArrayRef.h"
 #include "llvm/Support/Format.h"
@@ -35,15 +36,17 @@ struct Flags {
 
 static void printTensors(StringRef kind,
                          ArrayRef<llmopt_tensor_descriptor> tensors) {
-  for (const llmopt_tensor_descriptor &tensor : tensors) {
-    outs() << kind << ' ' << tensor.name << ": "
-           << nameOfType(tensor.element_type) << '[';
-    for (int32_t i = 0; i < tensor.rank; ++i) {
-      outs() << (i ? ", " : "");
-      tensor.dims[i] < 0 ? outs() << '?' : outs() << tensor.dims[i];
-    }
-    outs() << "]\n";
-  }
+  for (const llmopt_tensor_descriptor &tensor : tensors)
+    outs() << kind << ' ' << tensor.name << ": " << typeText(tensor) << '\n';
+}
+
+static void printDecoder(const llmopt_model_info &info) {
+  outs() << info.layers << " layers, " << info.heads << " heads ("
+         << info.kv_heads << " of keys and values) of " << info.head_dim
+         << ", vocabulary " << info.vocabulary << '\n'
+         << "positions " << info.max_positions << ", sessions of "
+         << info.max_batch << " x " << info.max_sequence << " tokens, padding "
+         << nameOfPadding(info.padding) << '\n';
 }
 
 static void printRow(StringRef name, StringRef format, StringRef kernel,
@@ -74,17 +77,19 @@ static void printText(const llmopt_model_info &info) {
   outs() << "model " << info.name << ", by " << info.producer << ", build "
          << buildIdOf(model) << '\n'
          << info.parameters << " parameters, " << info.file_bytes << " bytes, "
-         << info.weights_bytes << " of them weights\n"
-         << info.layers << " layers, " << info.heads << " heads ("
-         << info.kv_heads << " of keys and values) of " << info.head_dim
-         << ", vocabulary " << info.vocabulary << '\n'
-         << "positions " << info.max_positions << ", sessions of "
-         << info.max_batch << " x " << info.max_sequence << " tokens, padding "
-         << nameOfPadding(info.padding) << '\n';
+         << info.weights_bytes << " of them weights\n";
+  const bool isGraph = info.kind == LLMOPT_KIND_GRAPH;
+  if (isGraph)
+    outs() << "a graph, executed by llmopt_run\n";
+  else
+    printDecoder(info);
   for (const llmopt_variant &variant :
-       ArrayRef(model.variants, model.variant_count))
-    outs() << "variant " << variant.isa << " (" << variant.cpu << "), "
-           << variant.arena_bytes_per_row << " bytes per row\n";
+       ArrayRef(model.variants, model.variant_count)) {
+    outs() << "variant " << variant.isa << " (" << variant.cpu << ")";
+    if (!isGraph)
+      outs() << ", " << variant.arena_bytes_per_row << " bytes per row";
+    outs() << '\n';
+  }
   outs() << "in use: " << info.variant_reason << '\n';
   printTensors("input", ArrayRef(info.inputs, info.input_count));
   printTensors("output", ArrayRef(info.outputs, info.output_count));

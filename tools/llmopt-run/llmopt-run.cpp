@@ -9,6 +9,7 @@
 #include "tools/common/ModelFlags.h"
 #include "tools/common/Sampler.h"
 #include "tools/common/TokenFile.h"
+#include "tools/llmopt-run/RunGraph.h"
 
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/Format.h"
@@ -50,6 +51,17 @@ struct Flags {
       cl::init(1), cl::cat(category)};
   cl::opt<uint64_t> seed{"seed", cl::desc("Seed of the draw (default 0)"),
                          cl::init(0), cl::cat(category)};
+  cl::list<std::string> inputs{
+      "input",
+      cl::desc("Input of a graph: NAME=FILE.npy, NAME=FILE.pb or NAME=2x3 for "
+               "random elements"),
+      cl::cat(category)};
+  cl::opt<std::string> data{
+      "data", cl::desc("Directory with the inputs of a graph: input_0.pb, ..."),
+      cl::cat(category)};
+  cl::opt<std::string> outputs{
+      "output-dir", cl::desc("Directory for the outputs of a graph: NAME.npy"),
+      cl::cat(category)};
   cl::opt<bool> timing{"time", cl::desc("Print tokens/s on standard error"),
                        cl::cat(category)};
 };
@@ -71,6 +83,10 @@ private:
 } // namespace
 
 static int checkFlags(const Flags &flags) {
+  if (!flags.inputs.empty() || !flags.data.empty() || !flags.outputs.empty())
+    return complain("-input, -data and -output-dir are for graphs, but the "
+                    "model is a decoder: give it tokens",
+                    kUsage);
   if (flags.tokens.empty() == flags.tokenFile.empty())
     return complain("give the prompt with either -tokens or -token-file",
                     kUsage);
@@ -117,16 +133,29 @@ static int generate(const Flags &flags, llmopt::Session &session,
   return kDone;
 }
 
+static int runOnce(const Flags &flags, llmopt::Model &model) {
+  if (!flags.tokens.empty() || !flags.tokenFile.empty())
+    return complain("the model is a graph and takes no tokens: give it "
+                    "-input=NAME=VALUE or -data",
+                    kUsage);
+  const std::vector<std::string> inputs(flags.inputs.begin(),
+                                        flags.inputs.end());
+  return runGraph(model, {inputs, flags.data, flags.outputs});
+}
+
 int main(int argc, char **argv) {
   Flags flags;
   if (const int code = parseFlags(argc, argv, flags.category,
-                                  "Continues a sequence of token ids\n"))
-    return code;
-  if (const int code = checkFlags(flags))
+                                  "Continues a sequence of token ids, or "
+                                  "executes a graph once\n"))
     return code;
   llmopt::Result<llmopt::Model> model = flags.model.open(flags.path);
   if (!model)
     return complain(model.error());
+  if (model->info().kind == LLMOPT_KIND_GRAPH)
+    return runOnce(flags, *model);
+  if (const int code = checkFlags(flags))
+    return code;
   Expected<std::vector<int32_t>> tokens =
       flags.tokenFile.empty()
           ? parseTokens(flags.tokens)

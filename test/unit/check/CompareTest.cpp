@@ -12,6 +12,7 @@
 #include <gtest/gtest.h>
 
 using namespace llmopt::check;
+using namespace llmopt::tools;
 
 namespace {
 

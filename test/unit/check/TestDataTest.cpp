@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "tools/llmopt-check/TestData.h"
-#include "tools/llmopt-check/Elements.h"
+#include "tools/testdata/TestData.h"
+#include "tools/testdata/Elements.h"
 
 #include "llvm/ADT/SmallString.h"
 #include "llvm/Support/FileSystem.h"
@@ -15,7 +15,7 @@
 #include <gtest/gtest.h>
 #include <onnx-ml.pb.h>
 
-using namespace llmopt::check;
+using namespace llmopt::tools;
 
 namespace {
 

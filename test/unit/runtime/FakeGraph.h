@@ -24,8 +24,8 @@ constexpr int64_t kColumns = 4;
 
 /// What the model does instead of, or besides, computing.
 enum Mode : int64_t {
-  Plain,
-  Fail,           ///< calls `fail`
+  Plain,          // 0 and 1: tools draw integers that nobody gives
+  Fail = 2,       ///< calls `fail`
   LoopError,      ///< one iteration of a loop sets loop_error
   HugeMemory,     ///< asks for more memory than there is
   NegativeMemory, ///< asks for a negative size

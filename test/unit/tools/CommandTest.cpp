@@ -26,12 +26,17 @@ struct Outcome {
 
 class CommandTest : public testing::Test {
 protected:
-  CommandTest() : model(makeLibrary(readObject("fake_left"))) {}
+  CommandTest()
+      : model(makeLibrary(readObject("fake_left"))),
+        graph(makeLibrary(readObject("fake_graph"))) {}
 
-  /// Runs a tool; "MODEL" in its arguments is the library file.
+  /// Runs a tool; "MODEL" in its arguments is the library file of a decoder,
+  /// "GRAPH" that of a graph.
   Outcome run(std::string command) const {
-    for (size_t at; (at = command.find("MODEL")) != std::string::npos;)
-      command.replace(at, 5, model.path());
+    for (const auto &[word, path] :
+         {std::pair("MODEL", model.path()), std::pair("GRAPH", graph.path())})
+      for (size_t at; (at = command.find(word)) != std::string::npos;)
+        command.replace(at, 5, path);
     FILE *pipe = popen((TOOL_FOLDER "/" + command + " 2>&1").c_str(), "r");
     Outcome outcome = {0, ""};
     char buffer[4096];
@@ -59,7 +64,7 @@ protected:
     return *value->getAsObject();
   }
 
-  TemporaryFile model;
+  TemporaryFile model, graph;
 };
 
 std::string greedy(std::vector<int32_t> tokens, int count) {
@@ -221,6 +226,71 @@ TEST_F(CommandTest, InspectFindsDamage) {
   const TemporaryFile damaged(contents);
   expectFailure(std::string("llmopt-inspect ") + damaged.path() + " -verify", 1,
                 "weight 'head' is damaged");
+}
+
+//===----------------------------------------------------------------------===//
+// Graphs
+//===----------------------------------------------------------------------===//
+
+TEST_F(CommandTest, RunExecutesAGraph) {
+  const std::string folder = testing::TempDir() + "llmopt-graph-outputs";
+  const Outcome outcome = run("llmopt-run GRAPH -input=x=6x4xf32 -input=keep=6 "
+                              "-output-dir=" +
+                              folder);
+  EXPECT_EQ(outcome.code, 0);
+  EXPECT_EQ(outcome.text.find("y: f32[6, 4] "), 0u) << outcome.text;
+  EXPECT_NE(outcome.text.find("\nrows: int64[] 6\n"), std::string::npos)
+      << outcome.text;
+  // What was written can be read: y is an input of the right shape.
+  const Outcome again =
+      run("llmopt-run GRAPH -input=x=" + folder + "/y.npy -input=keep=6");
+  EXPECT_EQ(again.code, 0) << again.text;
+  expectFailure("llmopt-run GRAPH -input=x=6x4 -input=keep=" + folder +
+                    "/y.npy",
+                2, "its element type is '<f4', expected '|b1'");
+}
+
+TEST_F(CommandTest, RunRefusesInputsThatDoNotFit) {
+  expectFailure("llmopt-run GRAPH", 2,
+                "input 'x': it is f32[?, 4]: say what it is with");
+  expectFailure("llmopt-run GRAPH -input=z=1", 2, "-input expects NAME=VALUE");
+  expectFailure("llmopt-run GRAPH -input=x=6xf16", 2,
+                "expected sizes such as 2x3, a .npy or a .pb file, not "
+                "'6xf16'; it is f32[?, 4]");
+  expectFailure("llmopt-run GRAPH -input=x=6x3 -input=keep=6", 1,
+                "dimension 1 of input 'x' is 3, expected 4");
+  expectFailure("llmopt-run GRAPH -input=x=6x4 -input=keep=5", 1,
+                "node 'where': x and keep have different lengths");
+  expectFailure("llmopt-run GRAPH -input=x=none.npy -input=keep=5", 2,
+                "cannot read 'none.npy'");
+  expectFailure("llmopt-run GRAPH -tokens=1", 2, "the model is a graph");
+  expectFailure("llmopt-run MODEL -input=x=1 -tokens=1", 2,
+                "the model is a decoder");
+}
+
+TEST_F(CommandTest, BenchTimesAGraph) {
+  const llvm::json::Object result =
+      runJSON("llmopt-bench GRAPH -input=x=6x4 -input=keep=6 -r=4 -json");
+  const llvm::json::Array *tests = result.getArray("tests");
+  ASSERT_TRUE(tests && tests->size() == 1);
+  const llvm::json::Array *times =
+      (*tests)[0].getAsObject()->getArray("milliseconds");
+  ASSERT_TRUE(times && times->size() == 4);
+  EXPECT_GT(*(*times)[0].getAsNumber(), 0);
+  expectFailure("llmopt-bench GRAPH -p=5", 2, "the model is a graph");
+  expectFailure("llmopt-bench MODEL -input=x=1", 2, "the model is a decoder");
+}
+
+TEST_F(CommandTest, InspectAndEvalOfAGraph) {
+  const Outcome outcome = run("llmopt-inspect GRAPH");
+  EXPECT_EQ(outcome.code, 0);
+  for (const char *line :
+       {"a graph, executed by llmopt_run\n", "input x: f32[?, 4]\n",
+        "input keep: bool[?]\n", "output rows: int64[]\n", "\nhead "})
+    EXPECT_NE(outcome.text.find(line), std::string::npos) << outcome.text;
+  EXPECT_EQ(runJSON("llmopt-inspect GRAPH -json").getString("kind"), "graph");
+  expectFailure("llmopt-eval GRAPH tokens.txt", 1,
+                "is a graph and has no sequences of tokens");
 }
 
 } // namespace

@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "tools/llmopt-check/TestData.h"
-#include "tools/llmopt-check/Elements.h"
+#include "tools/testdata/TestData.h"
+#include "tools/testdata/Elements.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/SmallString.h"
 #include "llvm/Support/FileSystem.h"
@@ -16,7 +16,7 @@
 #include "llvm/Support/Path.h"
 #include <onnx-ml.pb.h>
 
-using namespace llmopt::check;
+using namespace llmopt::tools;
 namespace fs = llvm::sys::fs;
 
 int64_t Tensor::elements() const {
@@ -112,7 +112,7 @@ static llvm::Error copyElements(const onnx::TensorProto &proto, Tensor &tensor,
   }
 }
 
-llvm::Expected<Tensor> llmopt::check::readTensor(llvm::StringRef path) {
+llvm::Expected<Tensor> llmopt::tools::readTensor(llvm::StringRef path) {
   llvm::ErrorOr<std::unique_ptr<llvm::MemoryBuffer>> buffer =
       llvm::MemoryBuffer::getFile(path, /*IsText=*/false,
                                   /*RequiresNullTerminator=*/false);
@@ -156,8 +156,18 @@ static llvm::Error readAll(llvm::StringRef directory, llvm::StringRef kind,
   }
 }
 
+llvm::Expected<DataSet> llmopt::tools::readDataSet(llvm::StringRef path) {
+  DataSet set;
+  set.name = llvm::sys::path::filename(path).str();
+  if (llvm::Error error = readAll(path, "input", set.inputs))
+    return error;
+  if (llvm::Error error = readAll(path, "output", set.outputs))
+    return error;
+  return set;
+}
+
 llvm::Expected<std::vector<DataSet>>
-llmopt::check::readDataSets(llvm::StringRef directory) {
+llmopt::tools::readDataSets(llvm::StringRef directory) {
   constexpr llvm::StringLiteral kPrefix = "test_data_set_";
   llvm::SmallVector<std::pair<unsigned, std::string>> found;
   std::error_code code;
@@ -173,15 +183,12 @@ llmopt::check::readDataSets(llvm::StringRef directory) {
   llvm::sort(found);
   std::vector<DataSet> sets;
   for (const auto &[number, path] : found) {
-    DataSet set;
-    set.name = llvm::sys::path::filename(path).str();
-    if (llvm::Error error = readAll(path, "input", set.inputs))
-      return error;
-    if (llvm::Error error = readAll(path, "output", set.outputs))
-      return error;
-    if (set.outputs.empty())
+    llvm::Expected<DataSet> set = readDataSet(path);
+    if (!set)
+      return set.takeError();
+    if (set->outputs.empty())
       return fileError(path, "has no output_0.pb");
-    sets.push_back(std::move(set));
+    sets.push_back(std::move(*set));
   }
   return sets;
 }

@@ -6,15 +6,15 @@
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef LLMOPT_TOOLS_LLMOPT_CHECK_TESTDATA_H
-#define LLMOPT_TOOLS_LLMOPT_CHECK_TESTDATA_H
+#ifndef LLMOPT_TOOLS_TESTDATA_TESTDATA_H
+#define LLMOPT_TOOLS_TESTDATA_TESTDATA_H
 
 #include "llmopt/Runtime.h"
 #include "llvm/Support/Error.h"
 #include <string>
 #include <vector>
 
-namespace llmopt::check {
+namespace llmopt::tools {
 
 /// A tensor of a data set.
 struct Tensor {
@@ -39,11 +39,15 @@ struct DataSet {
 /// dimensions.
 llvm::Expected<Tensor> readTensor(llvm::StringRef path);
 
+/// Reads one data set: input_0.pb, ... and output_0.pb, ..., as far as they are
+/// there.
+llvm::Expected<DataSet> readDataSet(llvm::StringRef path);
+
 /// Reads all data sets of a model's directory, by ascending number; there may
 /// be none. Errors have the code std::errc::io_error where a file is missing or
 /// cannot be read, and std::errc::invalid_argument where one is malformed.
 llvm::Expected<std::vector<DataSet>> readDataSets(llvm::StringRef directory);
 
-} // namespace llmopt::check
+} // namespace llmopt::tools
 
-#endif // LLMOPT_TOOLS_LLMOPT_CHECK_TESTDATA_H
+#endif // LLMOPT_TOOLS_TESTDATA_TESTDATA_H

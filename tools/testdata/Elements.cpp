@@ -6,13 +6,13 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "tools/llmopt-check/Elements.h"
+#include "tools/testdata/Elements.h"
 #include "llmopt/ModelABI.h"
 #include "llvm/ADT/APFloat.h"
 #include "llvm/ADT/APInt.h"
 #include "llvm/ADT/STLExtras.h"
 
-using namespace llmopt::check;
+using namespace llmopt::tools;
 using llvm::APFloat;
 
 namespace {
@@ -51,21 +51,21 @@ constexpr OnnxType kTypes[] = {
 };
 } // namespace
 
-std::optional<ElementType> llmopt::check::fromOnnx(int32_t dataType) {
+std::optional<ElementType> llmopt::tools::fromOnnx(int32_t dataType) {
   for (const OnnxType &entry : kTypes)
     if (entry.onnx == dataType)
       return entry.type;
   return std::nullopt;
 }
 
-const ElementType &llmopt::check::describe(int32_t type) {
+const ElementType &llmopt::tools::describe(int32_t type) {
   const OnnxType *entry = llvm::find_if(
       kTypes, [&](const OnnxType &entry) { return entry.type.type == type; });
   assert(entry != std::end(kTypes) && "not an element type");
   return entry->type;
 }
 
-std::vector<char> llmopt::check::unpack(llvm::StringRef packed, int64_t count,
+std::vector<char> llmopt::tools::unpack(llvm::StringRef packed, int64_t count,
                                         const ElementType &type) {
   const unsigned perByte = 8 / type.bits;
   std::vector<char> elements(count);
@@ -114,7 +114,7 @@ template <typename T> static T at(const void *data, int64_t index) {
   return static_cast<const T *>(data)[index];
 }
 
-double llmopt::check::valueAt(const void *data, int64_t index, int32_t type) {
+double llmopt::tools::valueAt(const void *data, int64_t index, int32_t type) {
   switch (type) {
   case LLMOPT_F32:
     return at<float>(data, index);

@@ -6,15 +6,15 @@
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef LLMOPT_TOOLS_LLMOPT_CHECK_ELEMENTS_H
-#define LLMOPT_TOOLS_LLMOPT_CHECK_ELEMENTS_H
+#ifndef LLMOPT_TOOLS_TESTDATA_ELEMENTS_H
+#define LLMOPT_TOOLS_TESTDATA_ELEMENTS_H
 
 #include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/StringRef.h"
 #include <optional>
 #include <vector>
 
-namespace llmopt::check {
+namespace llmopt::tools {
 
 /// How ONNX names and stores an element type.
 struct ElementType {
@@ -39,6 +39,6 @@ std::vector<char> unpack(llvm::StringRef packed, int64_t count,
 /// Value of element `index` of a buffer.
 double valueAt(const void *data, int64_t index, int32_t type);
 
-} // namespace llmopt::check
+} // namespace llmopt::tools
 
-#endif // LLMOPT_TOOLS_LLMOPT_CHECK_ELEMENTS_H
+#endif // LLMOPT_TOOLS_TESTDATA_ELEMENTS_H
