@@ -17,7 +17,8 @@ using Table = llvm::StringMap<SmallVector<const OperatorRow *, 1>>;
 
 static Table makeTable() {
   Table table;
-  for (ArrayRef<OperatorRow> rows : {arithmeticOperators(), shapeOperators()})
+  for (ArrayRef<OperatorRow> rows :
+       {arithmeticOperators(), shapeOperators(), unaryOperators()})
     for (const OperatorRow &row : rows)
       table[row.name].push_back(&row);
   return table;

@@ -19,6 +19,7 @@ namespace llmopt::graph {
 
 llvm::ArrayRef<OperatorRow> arithmeticOperators();
 llvm::ArrayRef<OperatorRow> shapeOperators();
+llvm::ArrayRef<OperatorRow> unaryOperators();
 
 } // namespace llmopt::graph
 
