@@ -17,8 +17,13 @@ using Table = llvm::StringMap<SmallVector<const OperatorRow *, 1>>;
 
 static Table makeTable() {
   Table table;
-  for (ArrayRef<OperatorRow> rows :
-       {arithmeticOperators(), shapeOperators(), unaryOperators()})
+  const ArrayRef<OperatorRow> tables[] = {
+      arithmeticOperators(),
+      reductionOperators(),
+      shapeOperators(),
+      unaryOperators(),
+  };
+  for (ArrayRef<OperatorRow> rows : tables)
     for (const OperatorRow &row : rows)
       table[row.name].push_back(&row);
   return table;

@@ -18,6 +18,7 @@
 namespace llmopt::graph {
 
 llvm::ArrayRef<OperatorRow> arithmeticOperators();
+llvm::ArrayRef<OperatorRow> reductionOperators();
 llvm::ArrayRef<OperatorRow> shapeOperators();
 llvm::ArrayRef<OperatorRow> unaryOperators();
 

@@ -1,0 +1,364 @@
+//===- Reductions.cpp - Sums and the like over dimensions -------*- C++ -*-===//
+//
+// Part of the llmopt project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for licence information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "passes/Lowering/Graph/Reductions.h"
+#include "passes/Lowering/Graph/Elementwise.h"
+#include "passes/Lowering/Graph/Lines.h"
+#include "passes/Lowering/Graph/Operators.h"
+#include "passes/Lowering/Graph/Reducer.h"
+
+using namespace mlir;
+
+namespace llmopt::graph {
+
+//===----------------------------------------------------------------------===//
+// Dimensions that are known to be reduced or not
+//===----------------------------------------------------------------------===//
+
+/// The same elements with neighbouring dimensions joined that are both reduced
+/// or both kept, and without dimensions of size 1. `mask` follows.
+static Tensor joinDims(GraphBuilder &g, const Tensor &input,
+                       SmallVectorImpl<bool> &mask) {
+  Values dims;
+  SmallVector<bool> joined;
+  for (auto [dim, isReduced] : llvm::zip_equal(input.dims, mask)) {
+    if (g.isKnown(dim, 1))
+      continue;
+    if (!joined.empty() && joined.back() == isReduced) {
+      dims.back() = g.mul(dims.back(), dim);
+      continue;
+    }
+    dims.push_back(dim);
+    joined.push_back(isReduced);
+  }
+  mask.assign(joined.begin(), joined.end());
+  return g.reshaped(input, dims);
+}
+
+/// True if a reduction can read the expression by indices, every element once:
+/// at most one dimension is kept after the last one that is reduced.
+static bool canReadByIndices(ArrayRef<bool> mask) {
+  size_t kept = 0;
+  while (kept < mask.size() && !mask[mask.size() - 1 - kept])
+    ++kept;
+  return kept <= 1 && kept < mask.size();
+}
+
+namespace {
+/// Loops of one reduction over the dimensions in `mask`, at least one.
+class DimsReduction {
+public:
+  DimsReduction(GraphBuilder &g, const Tensor &input, ArrayRef<bool> mask,
+                const Reducer &reducer);
+  /// Of the kept dimensions.
+  Tensor run();
+
+private:
+  Values along(const Line &line, size_t depth, ValueRange state);
+
+  GraphBuilder &g;
+  const Tensor &input;
+  const Reducer &reducer;
+  SmallVector<int64_t> outerKept; ///< dimensions before `lineDim`
+  SmallVector<int64_t> otherReduced;
+  int64_t lineDim = 0; ///< the last one that is reduced
+  Values indices;      ///< of the element that is read
+};
+} // namespace
+
+DimsReduction::DimsReduction(GraphBuilder &g, const Tensor &input,
+                             ArrayRef<bool> mask, const Reducer &reducer)
+    : g(g), input(input), reducer(reducer), indices(input.rank()) {
+  for (auto [axis, isReduced] : llvm::enumerate(mask))
+    if (isReduced)
+      lineDim = axis;
+  for (int64_t axis = 0; axis < lineDim; ++axis)
+    (mask[axis] ? otherReduced : outerKept).push_back(axis);
+}
+
+Values DimsReduction::along(const Line &line, size_t depth, ValueRange state) {
+  if (depth < otherReduced.size()) {
+    int64_t axis = otherReduced[depth];
+    return g.loop(input.dims[axis], state, [&](Value i, ValueRange carried) {
+      indices[axis] = i;
+      return along(line, depth + 1, carried);
+    });
+  }
+  return line.advance(state, [&](Value i, int64_t lanes, ValueRange carried) {
+    indices[lineDim] = i;
+    Access access{indices, {}, lanes};
+    Value element = reducer.prepare(g.element(input, access));
+    return Values{reducer.join(carried[0], element)};
+  });
+}
+
+Tensor DimsReduction::run() {
+  ArrayRef<Value> dims = input.dims;
+  Values outerDims, keptDims;
+  for (int64_t axis : outerKept)
+    outerDims.push_back(dims[axis]);
+  keptDims = outerDims;
+  llvm::append_range(keptDims, dims.drop_front(lineDim + 1));
+  Value others = g.number(1);
+  for (int64_t axis : otherReduced)
+    others = g.mul(others, dims[axis]);
+  Tensor result = g.allocateTensor(input.type, keptDims);
+  LineShape shape{g.product(outerDims), dims[lineDim],
+                  g.product(dims.drop_front(lineDim + 1))};
+  forLines(g, shape, canReadLanes(input), others, [&](const Line &line) {
+    Values outer = g.delinearize(line.outer, outerDims);
+    for (auto [axis, index] : llvm::zip_equal(outerKept, outer))
+      indices[axis] = index;
+    if (lineDim + 1 < input.rank())
+      indices.back() = line.column;
+    auto join = [&](ValueRange a, ValueRange b) {
+      return Values{reducer.join(a[0], b[0])};
+    };
+    Values state = along(line, 0, line.begin(reducer.identity()));
+    Value value = line.end(state, join)[0];
+    Value count = g.mul(others, dims[lineDim]);
+    g.storeElement(result, line.lineNumber(), reducer.finish(value, count));
+  });
+  return result;
+}
+
+/// Of a list of scalars: scalars.
+static Tensor reduceScalars(GraphBuilder &g, const Tensor &input,
+                            ArrayRef<bool> mask, ArrayRef<Value> dims,
+                            const Reducer &reducer) {
+  std::optional<int64_t> outputs = g.known(g.product(dims));
+  Values results(*outputs, reducer.identity());
+  for (auto [number, element] : llvm::enumerate(input.elements)) {
+    Values indices = g.delinearize(g.number(number), input.dims);
+    for (auto [index, isReduced] : llvm::zip_equal(indices, mask))
+      if (isReduced)
+        index = g.number(0);
+    Value &result = results[*g.known(g.linearIndex(indices, dims))];
+    result = reducer.join(result, reducer.prepare(element));
+  }
+  Value count = g.number(*outputs ? input.elements.size() / *outputs : 0);
+  for (Value &result : results)
+    result = reducer.finish(result, count);
+  return g.scalars(input.type, dims, results);
+}
+
+static Tensor reduceKnown(GraphBuilder &g, const Tensor &input,
+                          ArrayRef<bool> isReduced, ArrayRef<Value> dims,
+                          ReduceKind kind) {
+  Reducer reducer(g, input.type, kind);
+  if (input.hasElements && g.known(g.product(dims)) &&
+      *g.known(g.product(dims)) <= kMaxScalars)
+    return reduceScalars(g, input, isReduced, dims, reducer);
+  SmallVector<bool> mask(isReduced);
+  Tensor source = input;
+  bool isNestedOnly = source.isExpression() && !source.isLinear;
+  if (isNestedOnly && !canReadByIndices(mask)) {
+    source = g.materialize(source);
+    isNestedOnly = false;
+  }
+  if (!isNestedOnly)
+    source = joinDims(g, source, mask);
+  if (llvm::is_contained(mask, true)) {
+    DimsReduction reduction(g, source, mask, reducer);
+    return g.reshaped(reduction.run(), dims);
+  }
+  // Every element is a result.
+  ElementType type = input.type;
+  return mapElements(
+      g, {g.reshaped(source, dims)}, type,
+      [=](GraphBuilder &g, ArrayRef<Value> in) {
+        Reducer reducer(g, type, kind);
+        return reducer.finish(reducer.prepare(in[0]), g.number(1));
+      },
+      "");
+}
+
+//===----------------------------------------------------------------------===//
+// Dimensions that are chosen at run time
+//===----------------------------------------------------------------------===//
+
+/// Loops over all dimensions, one element after the other; those that are kept
+/// have one iteration.
+static Tensor reduceChosen(GraphBuilder &g, const Tensor &input,
+                           ArrayRef<Value> isReduced, ArrayRef<Value> dims,
+                           ReduceKind kind) {
+  Reducer reducer(g, input.type, kind);
+  Tensor source = g.materialize(input);
+  Tensor result = g.allocateTensor(input.type, dims);
+  Value outputs = g.product(dims);
+  Value count = g.div(g.count(source), g.max(outputs, 1));
+  Values reduces;
+  for (Value condition : isReduced)
+    reduces.push_back(g.select(condition, g.number(1), g.number(0)));
+  g.parallelFor(outputs, count, [&](Value output) {
+    Values kept = g.delinearize(output, dims), indices(kept);
+    std::function<Values(size_t, ValueRange)> nest = [&](size_t axis,
+                                                         ValueRange state) {
+      if (axis == kept.size()) {
+        Value element = reducer.prepare(g.element(source, indices));
+        return Values{reducer.join(state[0], element)};
+      }
+      Value isAll = g.equal(reduces[axis], 1);
+      Value first = g.select(isAll, g.number(0), kept[axis]);
+      Value last = g.select(isAll, source.dims[axis], g.add(kept[axis], 1));
+      return g.loop(first, last, g.number(1), state,
+                    [&](Value i, ValueRange carried) {
+                      indices[axis] = i;
+                      return nest(axis + 1, carried);
+                    });
+    };
+    Value value = nest(0, reducer.identity())[0];
+    g.storeElement(result, output, reducer.finish(value, count));
+  });
+  return result;
+}
+
+Tensor reduceTensor(GraphBuilder &g, const Tensor &input,
+                    ArrayRef<Value> isReduced, ReduceKind kind) {
+  Values dims;
+  SmallVector<bool> mask;
+  for (auto [dim, condition] : llvm::zip_equal(input.dims, isReduced)) {
+    dims.push_back(g.select(condition, g.number(1), dim));
+    if (std::optional<bool> isKnown = g.knownBool(condition))
+      mask.push_back(*isKnown);
+  }
+  return mask.size() == isReduced.size()
+             ? reduceKnown(g, input, mask, dims, kind)
+             : reduceChosen(g, input, isReduced, dims, kind);
+}
+
+Tensor reduceTensor(GraphBuilder &g, const Tensor &input, int64_t first,
+                    int64_t last, ReduceKind kind) {
+  Values isReduced;
+  for (int64_t axis = 0; axis < input.rank(); ++axis)
+    isReduced.push_back(
+        g.integer(g.b.getI1Type(), axis >= first && axis < last));
+  return reduceTensor(g, input, isReduced, kind);
+}
+
+//===----------------------------------------------------------------------===//
+// Operators
+//===----------------------------------------------------------------------===//
+
+/// The axes of a node, from an attribute or an input; nullopt: not given.
+static FailureOr<std::optional<Values>> axesOf(Node &node) {
+  GraphBuilder &g = node.g;
+  if (std::optional<SmallVector<int64_t>> axes = node.integers("axes")) {
+    Values numbers;
+    for (int64_t axis : *axes)
+      numbers.push_back(g.number(axis));
+    return std::optional<Values>(numbers);
+  }
+  if (!node.hasInput(1))
+    return std::optional<Values>();
+  std::optional<Values> axes = node.elements(1);
+  if (!axes)
+    return node.refuse("the number of its axes is not known; export the model "
+                       "with constant axes");
+  return axes;
+}
+
+/// For every dimension whether it is one of the axes.
+static FailureOr<Values> reducedDims(Node &node, ArrayRef<Value> axes) {
+  GraphBuilder &g = node.g;
+  int64_t rank = node.input(0).rank();
+  Values isReduced(rank, g.integer(g.b.getI1Type(), 0));
+  for (Value axis : axes) {
+    if (std::optional<int64_t> value = g.known(axis)) {
+      FailureOr<int64_t> place = node.axis(*value, rank);
+      if (failed(place))
+        return failure();
+      isReduced[*place] = g.integer(g.b.getI1Type(), 1);
+      continue;
+    }
+    g.require(
+        g.logicalAnd(g.less(g.number(-rank - 1), axis), g.less(axis, rank)),
+        node.describe() + ": an axis is out of range");
+    for (int64_t place = 0; place < rank; ++place) {
+      Value isHere =
+          g.logicalOr(g.equal(axis, place), g.equal(axis, place - rank));
+      isReduced[place] = g.logicalOr(isReduced[place], isHere);
+    }
+  }
+  return isReduced;
+}
+
+/// The dimensions without those that are reduced, which are of `axes` places.
+static Values keptDims(Node &node, ArrayRef<Value> isReduced, size_t axes) {
+  GraphBuilder &g = node.g;
+  ArrayRef<Value> dims = node.input(0).dims;
+  bool isKnown = llvm::all_of(
+      isReduced, [&](Value c) { return g.knownBool(c).has_value(); });
+  Values kept;
+  if (isKnown) {
+    for (auto [dim, condition] : llvm::zip_equal(dims, isReduced))
+      if (!*g.knownBool(condition))
+        kept.push_back(dim);
+    return kept;
+  }
+  size_t count = dims.size() > axes ? dims.size() - axes : 0;
+  kept.assign(count, g.number(1));
+  Value place = g.number(0);
+  for (auto [dim, condition] : llvm::zip_equal(dims, isReduced)) {
+    for (size_t i = 0; i < count; ++i) {
+      Value isHere =
+          g.logicalAnd(g.logicalNot(condition), g.equal(place, int64_t(i)));
+      kept[i] = g.select(isHere, dim, kept[i]);
+    }
+    place = g.add(place, g.select(condition, g.number(0), g.number(1)));
+  }
+  g.require(g.equal(place, int64_t(count)),
+            node.describe() + ": an axis is given twice");
+  return kept;
+}
+
+template <ReduceKind kind> static LogicalResult emitReduce(Node &node) {
+  GraphBuilder &g = node.g;
+  const Tensor &input = node.input(0);
+  FailureOr<std::optional<Values>> axes = axesOf(node);
+  if (failed(axes))
+    return failure();
+  Values given = axes->value_or(Values());
+  if (given.empty() && !node.attribute("noop_with_empty_axes", int64_t(0)))
+    for (int64_t axis = 0; axis < input.rank(); ++axis)
+      given.push_back(g.number(axis));
+  FailureOr<Values> isReduced = reducedDims(node, given);
+  if (failed(isReduced))
+    return failure();
+  Tensor result = reduceTensor(g, input, *isReduced, kind);
+  if (!node.attribute("keepdims", int64_t(1)))
+    result = g.reshaped(result, keptDims(node, *isReduced, given.size()));
+  node.setResult(0, result);
+  return success();
+}
+
+template <ReduceKind kind> static LogicalResult emitGlobalPool(Node &node) {
+  const Tensor &input = node.input(0);
+  if (input.rank() < 3)
+    return node.refuse("its input has " + Twine(input.rank()) +
+                       " dimensions, expected at least 3");
+  node.setResult(0, reduceTensor(node.g, input, 2, input.rank(), kind));
+  return success();
+}
+
+static const OperatorRow rows[] = {
+    {"ReduceSum", emitReduce<ReduceKind::Sum>, 1, 2},
+    {"ReduceMean", emitReduce<ReduceKind::Mean>, 1, 2},
+    {"ReduceMax", emitReduce<ReduceKind::Max>, 1, 2},
+    {"ReduceMin", emitReduce<ReduceKind::Min>, 1, 2},
+    {"ReduceProd", emitReduce<ReduceKind::Prod>, 1, 2},
+    {"ReduceL1", emitReduce<ReduceKind::L1>, 1, 2},
+    {"ReduceL2", emitReduce<ReduceKind::L2>, 1, 2},
+    {"ReduceSumSquare", emitReduce<ReduceKind::SumSquare>, 1, 2},
+    {"GlobalAveragePool", emitGlobalPool<ReduceKind::Mean>, 1, 1},
+    {"GlobalMaxPool", emitGlobalPool<ReduceKind::Max>, 1, 1},
+};
+
+ArrayRef<OperatorRow> reductionOperators() { return rows; }
+
+} // namespace llmopt::graph
