@@ -114,6 +114,26 @@ FailureOr<int64_t> Node::axis(int64_t axis, int64_t rank) {
                 " dimensions");
 }
 
+static std::string asString(ElementType type) {
+  std::string text;
+  llvm::raw_string_ostream(text) << type.get();
+  return text;
+}
+
+LogicalResult Node::requireFloat(size_t index) {
+  if (input(index).type.isFloat())
+    return success();
+  return refuse("input " + Twine(index) + " has element type " +
+                asString(input(index).type) + ", expected a float type");
+}
+
+LogicalResult Node::requireType(size_t index, ElementType type) {
+  if (input(index).type == type)
+    return success();
+  return refuse("input " + Twine(index) + " has element type " +
+                asString(input(index).type) + ", expected " + asString(type));
+}
+
 LogicalResult Node::refuse(const Twine &what) {
   StringRef domain = op.getDomain();
   return op->emitError() << "node '" << name() << "': operator " << opType()

@@ -71,6 +71,11 @@ public:
   /// An axis in [-rank, rank) as [0, rank); emits an error otherwise.
   mlir::FailureOr<int64_t> axis(int64_t axis, int64_t rank);
 
+  /// Refuses the node unless elements of the input are floats or, second, have
+  /// that type.
+  mlir::LogicalResult requireFloat(size_t index);
+  mlir::LogicalResult requireType(size_t index, ElementType type);
+
   /// Emits "node 'name': operator T (domain, version): what" and fails.
   mlir::LogicalResult refuse(const llvm::Twine &what);
   /// For messages at run time: "T 'name'".

@@ -256,6 +256,8 @@ static FailureOr<std::optional<Values>> axesOf(Node &node) {
   }
   if (!node.hasInput(1))
     return std::optional<Values>();
+  if (failed(node.requireType(1, g.b.getI64Type())))
+    return failure();
   std::optional<Values> axes = node.elements(1);
   if (!axes)
     return node.refuse("the number of its axes is not known; export the model "
@@ -320,6 +322,9 @@ static Values keptDims(Node &node, ArrayRef<Value> isReduced, size_t axes) {
 template <ReduceKind kind> static LogicalResult emitReduce(Node &node) {
   GraphBuilder &g = node.g;
   const Tensor &input = node.input(0);
+  bool isOrder = kind == ReduceKind::Max || kind == ReduceKind::Min;
+  if (input.type.isBool() && !isOrder)
+    return node.refuse("its input has element type bool");
   FailureOr<std::optional<Values>> axes = axesOf(node);
   if (failed(axes))
     return failure();
@@ -342,6 +347,8 @@ template <ReduceKind kind> static LogicalResult emitGlobalPool(Node &node) {
   if (input.rank() < 3)
     return node.refuse("its input has " + Twine(input.rank()) +
                        " dimensions, expected at least 3");
+  if (failed(node.requireFloat(0)))
+    return failure();
   node.setResult(0, reduceTensor(node.g, input, 2, input.rank(), kind));
   return success();
 }
