@@ -206,6 +206,13 @@ void GraphBuilder::release(Value data) {
   LLVM::CallOp::create(b, loc, type, ValueRange{releaseFunction, call, data});
 }
 
+Value GraphBuilder::scratch(int64_t bytes) {
+  assert(isInParallel() && "other code allocates memory");
+  // Outlining moves it out of the loop.
+  return LLVM::AllocaOp::create(b, loc, call.getType(), b.getI8Type(),
+                                number(bytes), /*alignment=*/64);
+}
+
 Value GraphBuilder::splat(Value scalar, int64_t lanes) {
   if (lanes == 1)
     return scalar;

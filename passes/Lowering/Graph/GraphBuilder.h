@@ -176,6 +176,9 @@ public:
   void store(mlir::Value value, mlir::Value pointer);
   /// 64-byte aligned memory in the arena. Outside of parallelFor only.
   mlir::Value allocate(mlir::Value bytes);
+  /// 64-byte aligned memory of an iteration of a parallelFor, on the stack; at
+  /// most a few tens of KB in a loop.
+  mlir::Value scratch(int64_t bytes);
   /// Memory that is given back by `release`.
   void release(mlir::Value pointer);
   /// Buffers that nothing refers to any more; the driver releases them.

@@ -19,6 +19,9 @@ static Table makeTable() {
   Table table;
   const ArrayRef<OperatorRow> tables[] = {
       arithmeticOperators(),
+      convOperators(),
+      gemmOperators(),
+      matMulOperators(),
       reductionOperators(),
       shapeOperators(),
       unaryOperators(),

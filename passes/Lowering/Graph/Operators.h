@@ -18,6 +18,9 @@
 namespace llmopt::graph {
 
 llvm::ArrayRef<OperatorRow> arithmeticOperators();
+llvm::ArrayRef<OperatorRow> convOperators();
+llvm::ArrayRef<OperatorRow> gemmOperators();
+llvm::ArrayRef<OperatorRow> matMulOperators();
 llvm::ArrayRef<OperatorRow> reductionOperators();
 llvm::ArrayRef<OperatorRow> shapeOperators();
 llvm::ArrayRef<OperatorRow> unaryOperators();

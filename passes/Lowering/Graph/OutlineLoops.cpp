@@ -96,6 +96,8 @@ func::FuncOp OutlineLoopsPass::makeBody(kernel::ParallelForOp loop,
   b.setInsertionPoint(forOp.getBody()->getTerminator());
   for (Operation &op : body)
     b.clone(op, mapping);
+  // Scratch memory of constant size: once per call, not per iteration.
+  forOp.walk([&](LLVM::AllocaOp scratch) { scratch->moveBefore(forOp); });
   b.setInsertionPointToEnd(entry);
   func::ReturnOp::create(b, loc);
   return function;
