@@ -1,0 +1,34 @@
+// What a user is told about products and convolutions that do not fit.
+// RUN: llmopt-opt %s -split-input-file -kernel-expand-graph -verify-diagnostics
+
+module attributes {onnx.opset = {"ai.onnx" = 21 : i64}} {
+  func.func @main(%a: tensor<2x3xf32>, %b: tensor<4x5xf32>, %d: tensor<3x5xf64>, %s: tensor<f32>) -> !onnx.value {
+    // expected-error @below {{operator MatMul (domain ai.onnx, version 21): cannot multiply rows of 3 by columns of 4 elements}}
+    %0 = onnx.node "MatMul"(%a, %b) : (tensor<2x3xf32>, tensor<4x5xf32>) -> !onnx.value
+    // expected-error @below {{its inputs have different element types}}
+    %1 = onnx.node "MatMul"(%a, %d) : (tensor<2x3xf32>, tensor<3x5xf64>) -> !onnx.value
+    // expected-error @below {{an input has no dimensions, expected at least 1}}
+    %2 = onnx.node "MatMul"(%a, %s) : (tensor<2x3xf32>, tensor<f32>) -> !onnx.value
+    // expected-error @below {{operator Gemm (domain ai.onnx, version 21): input 1 has 0 dimensions, expected 2}}
+    %3 = onnx.node "Gemm"(%a, %s) : (tensor<2x3xf32>, tensor<f32>) -> !onnx.value
+    return %3 : !onnx.value
+  }
+}
+
+// -----
+
+module attributes {onnx.opset = {"ai.onnx" = 21 : i64}} {
+  func.func @main(%x: tensor<1x4x8x8xf32>, %w: tensor<6x4x3x3xf32>, %v: tensor<6x3x3x3xf32>) -> !onnx.value {
+    // expected-error @below {{the input has 4 channels, but the weights and group ask for 3}}
+    %0 = onnx.node "Conv"(%x, %v) : (tensor<1x4x8x8xf32>, tensor<6x3x3x3xf32>) -> !onnx.value
+    // expected-error @below {{kernel_shape says 5, but the weights have 3}}
+    %1 = onnx.node "Conv"(%x, %w) {kernel_shape = array<i64: 5, 3>} : (tensor<1x4x8x8xf32>, tensor<6x4x3x3xf32>) -> !onnx.value
+    // expected-error @below {{strides has the entry 0, expected at least 1}}
+    %2 = onnx.node "Conv"(%x, %w) {strides = array<i64: 1, 0>} : (tensor<1x4x8x8xf32>, tensor<6x4x3x3xf32>) -> !onnx.value
+    // expected-error @below {{pads has 2 entries, expected 4}}
+    %3 = onnx.node "Conv"(%x, %w) {pads = array<i64: 1, 1>} : (tensor<1x4x8x8xf32>, tensor<6x4x3x3xf32>) -> !onnx.value
+    // expected-error @below {{auto_pad is 'SAME', expected NOTSET, VALID, SAME_UPPER or SAME_LOWER}}
+    %4 = onnx.node "Conv"(%x, %w) {auto_pad = "SAME"} : (tensor<1x4x8x8xf32>, tensor<6x4x3x3xf32>) -> !onnx.value
+    return %4 : !onnx.value
+  }
+}
