@@ -26,7 +26,9 @@ static Table makeTable() {
       shapeOperators(),
       unaryOperators(),
   };
-  for (ArrayRef<OperatorRow> rows : tables)
+  for (ArrayRef<OperatorRow> rows :
+       {arithmeticOperators(), reductionOperators(), rotaryOperators(),
+        shapeOperators(), unaryOperators()})
     for (const OperatorRow &row : rows)
       table[row.name].push_back(&row);
   return table;

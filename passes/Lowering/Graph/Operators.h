@@ -22,6 +22,7 @@ llvm::ArrayRef<OperatorRow> convOperators();
 llvm::ArrayRef<OperatorRow> gemmOperators();
 llvm::ArrayRef<OperatorRow> matMulOperators();
 llvm::ArrayRef<OperatorRow> reductionOperators();
+llvm::ArrayRef<OperatorRow> rotaryOperators();
 llvm::ArrayRef<OperatorRow> shapeOperators();
 llvm::ArrayRef<OperatorRow> unaryOperators();
 
