@@ -31,16 +31,21 @@ Heads viewByRow(GraphBuilder &g, const Tensor &tensor, Value columns,
   return {tensor, offset, g.product(dims.drop_front()), columns, dims[2]};
 }
 
-Value anglesOfPosition(GraphBuilder &g, const Rotary &rotary, Value position,
-                       const Twine &what) {
+void requirePositions(GraphBuilder &g, const Rotary &rotary, Value batch,
+                      Value rows, const Twine &what) {
   Value half = g.div(rotary.width, 2);
   Value positions = g.div(g.count(rotary.cosines), g.max(half, 1));
-  Value isOutside = g.logicalOr(g.less(position, 0),
-                                g.logicalNot(g.less(position, positions)));
-  g.noteError(isOutside,
-              what + ": a position is out of range of the cosines and sines");
-  Value inside = g.max(g.min(position, g.sub(positions, 1)), 0);
-  return g.mul(inside, half);
+  Value yes = g.integer(g.b.getI1Type(), 1);
+  Values areInside = g.loop(batch, {yes}, [&](Value entry, ValueRange outer) {
+    return g.loop(rows, outer, [&](Value row, ValueRange inner) {
+      Value position = rotary.position(entry, row);
+      Value isInside = g.logicalAnd(g.less(position, positions),
+                                    g.logicalNot(g.less(position, 0)));
+      return Values{g.logicalAnd(inner[0], isInside)};
+    });
+  });
+  g.require(areInside[0],
+            what + ": a position is out of range of the cosines and sines");
 }
 
 namespace {
@@ -114,7 +119,9 @@ void copyHeads(GraphBuilder &g, const HeadsCopy &copy) {
       RowCopy rowCopy(g, copy, batch, head, row);
       if (!copy.rotary)
         return rowCopy.plain(g.number(0));
-      rowCopy.rotate(*copy.rotary, copy.rotary->angles(batch, row));
+      Value position = copy.rotary->position(batch, row);
+      rowCopy.rotate(*copy.rotary,
+                     g.mul(position, g.div(copy.rotary->width, 2)));
       if (!g.same(copy.rotary->width, copy.columns))
         rowCopy.plain(copy.rotary->width);
     });

@@ -43,14 +43,16 @@ struct Rotary {
   Tensor cosines, sines; ///< in memory
   mlir::Value width;     ///< columns that are rotated; even
   bool isInterleaved = false;
-  /// Number of the first of the width / 2 elements of both tables.
-  std::function<mlir::Value(mlir::Value batch, mlir::Value row)> angles;
+  /// Row of both tables, which have width / 2 columns. It must be in range:
+  /// see requirePositions().
+  std::function<mlir::Value(mlir::Value batch, mlir::Value row)> position;
 };
 
-/// The number of the angles of a position in tables of `width / 2` columns. A
-/// position out of range is an error at run time.
-mlir::Value anglesOfPosition(GraphBuilder &g, const Rotary &rotary,
-                             mlir::Value position, const llvm::Twine &what);
+/// Requires that all rows have a position in the tables. Outside of parallelFor
+/// only; loops stay free of messages, which name the node, so that equal layers
+/// share them.
+void requirePositions(GraphBuilder &g, const Rotary &rotary, mlir::Value batch,
+                      mlir::Value rows, const llvm::Twine &what);
 
 /// A copy of rows between views.
 struct HeadsCopy {

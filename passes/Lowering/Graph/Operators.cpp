@@ -19,16 +19,17 @@ static Table makeTable() {
   Table table;
   const ArrayRef<OperatorRow> tables[] = {
       arithmeticOperators(),
+      attentionOperators(),
       convOperators(),
       gemmOperators(),
+      groupQueryAttentionOperators(),
       matMulOperators(),
       reductionOperators(),
+      rotaryOperators(),
       shapeOperators(),
       unaryOperators(),
   };
-  for (ArrayRef<OperatorRow> rows :
-       {arithmeticOperators(), reductionOperators(), rotaryOperators(),
-        shapeOperators(), unaryOperators()})
+  for (ArrayRef<OperatorRow> rows : tables)
     for (const OperatorRow &row : rows)
       table[row.name].push_back(&row);
   return table;

@@ -18,8 +18,10 @@
 namespace llmopt::graph {
 
 llvm::ArrayRef<OperatorRow> arithmeticOperators();
+llvm::ArrayRef<OperatorRow> attentionOperators();
 llvm::ArrayRef<OperatorRow> convOperators();
 llvm::ArrayRef<OperatorRow> gemmOperators();
+llvm::ArrayRef<OperatorRow> groupQueryAttentionOperators();
 llvm::ArrayRef<OperatorRow> matMulOperators();
 llvm::ArrayRef<OperatorRow> reductionOperators();
 llvm::ArrayRef<OperatorRow> rotaryOperators();

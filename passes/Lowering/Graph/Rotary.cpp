@@ -72,17 +72,14 @@ static LogicalResult readWidth(Node &node, RotaryInputs &in) {
     g.require(g.equal(g.mul(table->dims.back(), 2), in.rotary.width),
               node.describe() + ": the columns of its cosines and sines are "
                                 "not half of those that are rotated");
-  Value entries = g.count(in.rotary.cosines);
-  g.require(g.equal(entries, g.count(in.rotary.sines)),
+  g.require(g.equal(g.count(in.rotary.cosines), g.count(in.rotary.sines)),
             node.describe() + ": its cosines and sines differ in shape");
-  g.require(
-      g.logicalOr(g.less(g.number(0), entries), g.equal(g.count(in.input), 0)),
-      node.describe() + ": its cosines and sines are empty");
   return success();
 }
 
 static void rotateAll(Node &node, const RotaryInputs &in) {
   GraphBuilder &g = node.g;
+  requirePositions(g, in.rotary, in.batch, in.rows, node.describe());
   Tensor result = g.allocateTensor(in.input.type, in.input.dims);
   auto view = [&](const Tensor &tensor) {
     return tensor.rank() == 4 ? viewByHead(g, tensor)
@@ -100,16 +97,7 @@ static void rotateAll(Node &node, const RotaryInputs &in) {
   node.setResult(0, result);
 }
 
-/// Positions [batch, rows] in memory as numbers.
-static std::function<Value(Value, Value)> positionsOf(GraphBuilder &g,
-                                                      const Tensor &positions) {
-  return [&g, positions](Value batch, Value row) {
-    Value number = g.linearIndex({batch, row}, positions.dims);
-    return g.loadElement(positions, number);
-  };
-}
-
-/// Angles that positions [batch, rows] look up.
+/// Sets the positions from an input [batch, rows].
 static LogicalResult lookUpPositions(Node &node, RotaryInputs &in,
                                      size_t index) {
   GraphBuilder &g = node.g;
@@ -122,11 +110,9 @@ static LogicalResult lookUpPositions(Node &node, RotaryInputs &in,
   g.require(g.logicalAnd(g.equal(positions.dims[0], in.batch),
                          g.equal(positions.dims[1], in.rows)),
             node.describe() + ": position_ids is not [batch, sequence]");
-  auto position = positionsOf(g, positions);
-  Rotary rotary = in.rotary;
-  in.rotary.angles = [&g, position, rotary, what = node.describe()](Value batch,
-                                                                    Value row) {
-    return anglesOfPosition(g, rotary, position(batch, row), what);
+  in.rotary.position = [&g, positions](Value batch, Value row) {
+    return g.loadElement(positions,
+                         g.linearIndex({batch, row}, positions.dims));
   };
   return success();
 }
@@ -164,8 +150,8 @@ static LogicalResult emitRotaryEmbedding(Node &node) {
         node.describe() +
             ": without position_ids its cosines and sines have to be "
             "[batch, sequence, columns]");
-    in.rotary.angles = [&g, dims](Value batch, Value row) {
-      return g.linearIndex({batch, row, g.number(0)}, dims);
+    in.rotary.position = [&g, dims](Value batch, Value row) {
+      return g.linearIndex({batch, row}, ArrayRef(dims).take_front(2));
     };
   }
   rotateAll(node, in);
@@ -198,10 +184,8 @@ static LogicalResult emitContribRotaryEmbedding(Node &node) {
     g.require(g.equal(g.count(node.input(1)), 1),
               node.describe() + ": position_ids is not one number");
     Value start = g.onlyElement(node.buffer(1));
-    Rotary rotary = in.rotary;
-    in.rotary.angles = [&g, start, rotary, what = node.describe()](Value,
-                                                                   Value row) {
-      return anglesOfPosition(g, rotary, g.add(start, row), what);
+    in.rotary.position = [&g, start](Value, Value row) {
+      return g.add(start, row);
     };
   }
   rotateAll(node, in);
