@@ -21,6 +21,7 @@
 #include "frontends/onnx/Import.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
+#include "passes/Import/Pipelines.h"
 #include "passes/Lowering/Pipelines.h"
 #include "llvm/ADT/StringSet.h"
 #include "llvm/Support/Path.h"
@@ -47,6 +48,9 @@ private:
   ExitCode checkDataFiles();
   ExitCode transform();
   ExitCode import();
+  ExitCode enterGraph(StringRef reason);
+  ExitCode lowerDecoder(Stage stage);
+  ExitCode runStage(Stage stage);
   LogicalResult run(llvm::function_ref<void(OpPassManager &)> populate);
   ExitCode checkSessions();
   ExitCode generateCode();
@@ -71,6 +75,8 @@ private:
   std::unique_ptr<ModelSource> source;
   std::unique_ptr<OutputFile> output, reportFile;
   OwningOpRef<ModuleOp> module;
+  /// The model before its import, until it is known to become a decoder.
+  OwningOpRef<ModuleOp> asRead;
   std::vector<CompiledVariant> variants;
   Report report;
   /// SHA-256 of the model file, computed beside the other work.
@@ -233,23 +239,31 @@ ExitCode Compilation::checkDataFiles() {
 ExitCode Compilation::transform() {
   for (Stage stage : stagesOf(options)) {
     progress.begin(stringify(stage));
-    if (stage == Stage::Import) {
-      if (ExitCode code = import(); code != ExitCode::Done)
-        return code;
-    } else if (isGraphModel(*module)) {
-      if (stage == Stage::Bufferize && mlir::failed(run([](OpPassManager &m) {
-            populatePlaceGraphPipeline(m);
-          })))
-        return failed();
-    } else {
-      if (mlir::failed(
-              run([&](OpPassManager &m) { buildStage(m, stage, options); })))
-        return failed();
-      if (stage == Stage::Encode && mlir::failed(report.addLayers(*module)))
-        return failed();
-    }
+    if (ExitCode code = runStage(stage); code != ExitCode::Done)
+      return code;
     progress.end();
   }
+  return ExitCode::Done;
+}
+
+ExitCode Compilation::runStage(Stage stage) {
+  bool isLowering = stage == Stage::Select || stage == Stage::Bufferize;
+  if (stage == Stage::Import)
+    return import();
+  if (isLowering && !isGraphModel(*module))
+    return lowerDecoder(stage);
+  // A graph has no state to form; its constants get their places.
+  if (isLowering)
+    return stage == Stage::Bufferize && mlir::failed(run([](OpPassManager &m) {
+             populatePlaceGraphPipeline(m);
+           }))
+               ? failed()
+               : ExitCode::Done;
+  if (mlir::failed(
+          run([&](OpPassManager &m) { buildStage(m, stage, options); })))
+    return failed();
+  if (stage == Stage::Encode && mlir::failed(report.addLayers(*module)))
+    return failed();
   return ExitCode::Done;
 }
 
@@ -261,17 +275,59 @@ Compilation::run(llvm::function_ref<void(OpPassManager &)> populate) {
 }
 
 ExitCode Compilation::import() {
-  OwningOpRef<ModuleOp> asRead = module->clone();
+  asRead = module->clone();
   if (mlir::failed(run(
           [&](OpPassManager &m) { buildStage(m, Stage::Import, options); })))
     return failed();
   if (!isGraphModel(*module))
     return ExitCode::Done;
-  // A graph is compiled node by node, as it was read.
-  Attribute reason =
-      module->lookupSymbol("main")->getAttr(kGraphReasonAttrName);
+  return enterGraph(module->lookupSymbol("main")
+                        ->getAttrOfType<StringAttr>(kGraphReasonAttrName)
+                        .getValue());
+}
+
+/// Goes on with the model as a graph: what compression works on is raised, all
+/// else stays as it was read.
+ExitCode Compilation::enterGraph(StringRef reason) {
+  auto attribute = StringAttr::get(&context, reason);
   module = std::move(asRead);
-  module->lookupSymbol("main")->setAttr(kGraphReasonAttrName, reason);
+  module->lookupSymbol("main")->setAttr(kGraphReasonAttrName, attribute);
+  report.setGraphReason(attribute.getValue());
+  if (mlir::failed(
+          run([](OpPassManager &m) { populateImportGraphPipeline(m); })))
+    return failed();
+  return ExitCode::Done;
+}
+
+/// A decoder that a later stage refuses is compiled as a graph, too.
+ExitCode Compilation::lowerDecoder(Stage stage) {
+  std::string reason;
+  {
+    ScopedDiagnosticHandler handler(&context, [&](Diagnostic &diagnostic) {
+      if (diagnostic.getSeverity() != DiagnosticSeverity::Error)
+        return failure();
+      if (reason.empty())
+        reason = diagnostic.str();
+      return success();
+    });
+    if (succeeded(
+            run([&](OpPassManager &m) { buildStage(m, stage, options); })))
+      return ExitCode::Done;
+  }
+  if (store().hasSystemError()) {
+    progress.message("error", oneLine(reason));
+    return ExitCode::Resources;
+  }
+  if (ExitCode code = enterGraph(reason); code != ExitCode::Done)
+    return code;
+  report.clearLayers();
+  for (Stage again : stagesOf(options)) {
+    if (again != Stage::Import)
+      if (ExitCode code = runStage(again); code != ExitCode::Done)
+        return code;
+    if (again == stage)
+      break;
+  }
   return ExitCode::Done;
 }
 

@@ -9,6 +9,7 @@
 #include "compiler/Report.h"
 #include "compiler/WeightWriter.h"
 #include "dialects/LLMOpt/LLMOptOps.h"
+#include "dialects/ONNX/ONNXOps.h"
 #include "passes/Quantization/PackedSize.h"
 #include "llvm/ADT/ScopeExit.h"
 #include "llvm/ADT/StringExtras.h"
@@ -16,6 +17,7 @@
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/SHA256.h"
 #include <algorithm>
+#include <map>
 #include <set>
 #include <sys/resource.h>
 
@@ -28,7 +30,9 @@ namespace json = llvm::json;
 static constexpr double kRuinousRatio = 0.4;
 
 Report::Report(const CompileOptions &options, ArrayRef<CpuTarget> targets)
-    : recipeText(recipe(options)) {
+    : recipeText(recipe(options)),
+      compresses(options.quant != CompileOptions::Quant::None ||
+                 options.sparsity > 0) {
   for (const CpuTarget &target : targets)
     targetNames.push_back(
         json::Object{{"cpu", target.name}, {"isa", stringify(target.isa)}});
@@ -111,7 +115,66 @@ LogicalResult Report::addLayers(ModuleOp module) {
     sums.weights += weight.getType().getNumElements();
     sums.bytes += 4 * weight.getType().getNumElements();
   });
+  addFallbacks(module);
+  countOperations(module);
   return failure(result.wasInterrupted());
+}
+
+void Report::clearLayers() {
+  layers = json::Array();
+  fallbacks = json::Array();
+  operations = json::Object();
+  sums = WeightTotals();
+}
+
+/// True for float constants that are weights by their size.
+static bool isWeight(onnx::InitializerOp constant) {
+  constexpr int64_t kLeastElements = 256;
+  RankedTensorType type = constant.getType();
+  return isa<FloatType>(type.getElementType()) && type.getRank() >= 2 &&
+         type.getNumElements() >= kLeastElements;
+}
+
+/// Notes the weights of ONNX nodes, which are kept as the model has them.
+void Report::addFallbacks(ModuleOp module) {
+  int64_t kept = 0;
+  std::set<std::string> operators;
+  module.walk([&](onnx::InitializerOp constant) {
+    if (!isWeight(constant))
+      return;
+    std::set<std::string> users;
+    for (Operation *user : constant->getUsers())
+      if (auto node = dyn_cast<onnx::NodeOp>(user))
+        users.insert(node.getOpType().str());
+    ++kept;
+    operators.insert(users.begin(), users.end());
+    RankedTensorType type = constant.getType();
+    fallbacks.push_back(json::Object{
+        {"name", constant.getName().str()},
+        {"shape", json::Array(type.getShape())},
+        {"operators", llvm::join(users, ", ")},
+        {"reason", "no raised product or embedding reads it; it is kept as the "
+                   "model has it"}});
+  });
+  if (kept && compresses)
+    warnings.push_back(
+        std::to_string(kept) +
+        " weights are kept as the model has them, as only "
+        "products and embeddings are compressed: they belong to " +
+        llvm::join(operators, ", "));
+}
+
+void Report::countOperations(ModuleOp module) {
+  std::map<std::string, int64_t> counts;
+  module.walk([&](Operation *op) {
+    if (auto node = dyn_cast<onnx::NodeOp>(op))
+      ++counts[("onnx." + node.getOpType()).str()];
+    else if (isa<LLMOptDialect>(op->getDialect()) &&
+             !isa<WeightOp, EncodedWeightOp>(op))
+      ++counts[op->getName().getStringRef().str()];
+  });
+  for (const auto &[name, count] : counts)
+    operations[name] = count;
 }
 
 //===----------------------------------------------------------------------===//
@@ -129,7 +192,12 @@ json::Object Report::contents() const {
       {"model", std::move(described)},
       {"recipe", recipeText},
       {"target", json::Array(targetNames)},
+      {"path", graphReason.empty() ? "decoder" : "graph"},
+      {"graph_reason",
+       graphReason.empty() ? json::Value(nullptr) : json::Value(graphReason)},
       {"layers", json::Array(layers)},
+      {"fallbacks", json::Array(fallbacks)},
+      {"operations", json::Object(operations)},
       {"notes", std::move(notes)},
       {"totals", json::Object{{"weights", sums.weights},
                               {"zeros", sums.zeroFraction()},

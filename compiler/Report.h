@@ -43,6 +43,12 @@ public:
   /// that cannot be read.
   mlir::LogicalResult addLayers(mlir::ModuleOp module);
 
+  /// Forgets the weights that were noted.
+  void clearLayers();
+
+  /// Notes that the model is compiled as a graph, and why.
+  void setGraphReason(llvm::StringRef reason) { graphReason = reason.str(); }
+
   /// Stages with their seconds, in order. Names that repeat are added up.
   void setTimes(llvm::ArrayRef<std::pair<std::string, double>> secondsOfStages);
   /// Peak resident memory of the compiler.
@@ -63,9 +69,15 @@ public:
 
 private:
   llvm::json::Object contents() const;
+  void addFallbacks(mlir::ModuleOp module);
+  void countOperations(mlir::ModuleOp module);
 
   llvm::json::Array targetNames;
   llvm::json::Array layers;
+  llvm::json::Array fallbacks; ///< constants that no format applies to
+  llvm::json::Object operations;
+  std::string graphReason;
+  bool compresses; ///< the options ask for it
   llvm::json::Object model;
   std::string recipeText;
   std::vector<std::string> warnings;

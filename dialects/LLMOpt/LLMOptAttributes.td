@@ -31,12 +31,16 @@ def LLMOpt_BlobAttr : LLMOpt_Attr<"WeightBlob", "blob"> {
   let description = [{
     `#llmopt.blob<"model.onnx.data", 1024, 3538944>` names `bytes` bytes at `offset` of a file. The name is
     relative to the model's directory; "" is the model file itself, "<spill>" the store's spill file, which holds what passes
-    wrote. With `transposed` the bytes are the row-major [K, N] of a weight whose type says [N, K].
+    wrote. With `transposed` the bytes are the row-major [K, N] of a weight whose type says [N, K]. With `f16` or `bf16`
+    (`#llmopt.blob<"", 64, 128, bf16, transposed>`) the file has elements of this type, which are read as f32.
 
-    Constraints (checked by the verifier): B1 offset and bytes are not negative.
+    Constraints (checked by the verifier): B1 offset and bytes are not negative; B2 the element is f16 or bf16.
   }];
   let parameters = (ins StringRefParameter<"file">:$file, "int64_t":$offset, "int64_t":$bytes,
-                        DefaultValuedParameter<"bool", "false">:$transposed);
+                        DefaultValuedParameter<"bool", "false">:$transposed, OptionalParameter<"::mlir::Type">:$element);
+  let builders = [AttrBuilder<(ins "::llvm::StringRef":$file, "int64_t":$offset, "int64_t":$bytes, "bool":$transposed), [{
+    return $_get($_ctxt, file, offset, bytes, transposed, ::mlir::Type());
+  }]>];
   let hasCustomAssemblyFormat = 1;
   let genVerifyDecl = 1;
 }

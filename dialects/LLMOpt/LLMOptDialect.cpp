@@ -64,21 +64,26 @@ Attribute WeightBlobAttr::parse(AsmParser &parser, Type) {
       parser.parseInteger(offset) || parser.parseComma() ||
       parser.parseInteger(bytes))
     return {};
-  if (succeeded(parser.parseOptionalComma())) {
-    if (parser.parseKeyword("transposed"))
+  Type element;
+  while (!transposed && succeeded(parser.parseOptionalComma())) {
+    if (succeeded(parser.parseOptionalKeyword("transposed")))
+      transposed = true;
+    else if (element || parser.parseType(element))
       return {};
-    transposed = true;
   }
   if (parser.parseGreater())
     return {};
   return getChecked([&] { return parser.emitError(location); },
-                    parser.getContext(), file, offset, bytes, transposed);
+                    parser.getContext(), file, offset, bytes, transposed,
+                    element);
 }
 
 void WeightBlobAttr::print(AsmPrinter &printer) const {
   printer << '<';
   printer.printString(getFile());
   printer << ", " << getOffset() << ", " << getBytes();
+  if (getElement())
+    printer << ", " << getElement();
   if (getTransposed())
     printer << ", transposed";
   printer << '>';
@@ -86,7 +91,11 @@ void WeightBlobAttr::print(AsmPrinter &printer) const {
 
 LogicalResult
 WeightBlobAttr::verify(function_ref<InFlightDiagnostic()> emitError, StringRef,
-                       int64_t offset, int64_t bytes, bool) {
+                       int64_t offset, int64_t bytes, bool, Type element) {
+  if (element && !element.isF16() && !element.isBF16())
+    return emitError() << "the elements of a blob are f16 or bf16 where they "
+                          "are named, got "
+                       << element;
   if (offset < 0 || bytes < 0)
     return emitError() << "blob offset and bytes must not be negative, got "
                        << offset << " and " << bytes;

@@ -66,11 +66,14 @@ static ArrayRef<int64_t> shapeOf(Value value) {
 /// Checks that a blob has the bytes of `type`, or a literal exactly this type.
 static LogicalResult checkSource(Operation *op, Attribute source,
                                  RankedTensorType type, StringRef what) {
-  int64_t bytes = type.getNumElements() * type.getElementTypeBitWidth() / 8;
-  if (auto blob = dyn_cast<WeightBlobAttr>(source))
+  if (auto blob = dyn_cast<WeightBlobAttr>(source)) {
+    Type element =
+        blob.getElement() ? blob.getElement() : type.getElementType();
+    int64_t bytes = type.getNumElements() * element.getIntOrFloatBitWidth() / 8;
     if (blob.getBytes() != bytes)
       return op->emitOpError() << what << ": blob has " << blob.getBytes()
                                << " bytes, but " << type << " needs " << bytes;
+  }
   if (auto elements = dyn_cast<ElementsAttr>(source))
     if (elements.getShapedType() != type)
       return op->emitOpError()
@@ -157,7 +160,16 @@ LogicalResult ConcatWeightsOp::verify() {
 // Products
 //===----------------------------------------------------------------------===//
 
+/// False where a graph does not know the shapes of some of its values.
+static bool areRanked(ValueRange values) {
+  return llvm::all_of(values, [](Value value) {
+    return isa<RankedTensorType>(value.getType());
+  });
+}
+
 LogicalResult EmbeddingOp::verify() {
+  if (!areRanked({getIds(), getResult()}))
+    return success();
   auto [rows, columns] = matrixShape(getTable());
   if (failed(checkLastDimension(*this, getResult(), columns, "the result")))
     return failure();
@@ -172,10 +184,12 @@ void LinearOp::quantizeActivations(int64_t group) { setActivationGroup(group); }
 
 LogicalResult LinearOp::verify() {
   auto [rows, columns] = matrixShape(getWeight());
-  if (failed(checkLastDimension(*this, getInput(), columns, "the input")) ||
-      failed(checkLastDimension(*this, getResult(), rows, "the result")) ||
-      failed(checkLeading(*this, shapeOf(getResult()),
-                          shapeOf(getInput()).drop_back(), "input and result")))
+  if (areRanked({getInput(), getResult()}) &&
+      (failed(checkLastDimension(*this, getInput(), columns, "the input")) ||
+       failed(checkLastDimension(*this, getResult(), rows, "the result")) ||
+       failed(checkLeading(*this, shapeOf(getResult()),
+                           shapeOf(getInput()).drop_back(),
+                           "input and result"))))
     return failure();
   std::optional<int64_t> group = getActivationGroup();
   if (!group)

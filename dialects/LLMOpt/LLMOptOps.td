@@ -21,6 +21,9 @@ class LLMOpt_PureOp<string mnemonic, list<Trait> traits = []> : LLMOpt_Op<mnemon
 def LLMOpt_Activations : RankedTensorOf<[F32]>;
 /// [...] token ids or positions.
 def LLMOpt_Indices : RankedTensorOf<[I32, I64]>;
+/// The same in a graph, where the shape of a value need not be known before it is executed.
+def LLMOpt_AnyActivations : TensorOf<[F32]>;
+def LLMOpt_AnyIndices : TensorOf<[I32, I64]>;
 /// A weight, plain [N, K] or encoded.
 def LLMOpt_Matrix : AnyTypeOf<[2DTensorOf<[F32]>, LLMOpt_PackedType]>;
 def LLMOpt_Vector : 1DTensorOf<[F32]>;
@@ -108,12 +111,12 @@ def LLMOpt_ConcatWeightsOp : LLMOpt_PureOp<"concat_weights"> {
 def LLMOpt_EmbeddingOp : LLMOpt_PureOp<"embedding"> {
   let summary = "rows of a table";
   let description = [{
-    `result[..., :] = table[ids[...], :]`.
+    `result[..., :] = table[ids[...], :]`. In a graph, a negative id counts from the end of the table, and ids and result may have any rank.
 
-    Constraints: D1 the result has the shape of ids followed by the table's columns.
+    Constraints: D1 the result has the shape of ids followed by the table's columns (of ranked ids and results).
   }];
-  let arguments = (ins LLMOpt_Indices:$ids, LLMOpt_Matrix:$table);
-  let results = (outs LLMOpt_Activations:$result);
+  let arguments = (ins LLMOpt_AnyIndices:$ids, LLMOpt_Matrix:$table);
+  let results = (outs LLMOpt_AnyActivations:$result);
   let assemblyFormat = "$ids `,` $table attr-dict `:` functional-type(operands, $result)";
   let hasVerifier = 1;
 }
@@ -127,13 +130,13 @@ def LLMOpt_LinearOp : LLMOpt_PureOp<"linear", [DeclareOpInterfaceMethods<LLMOpt_
     %y = llmopt.linear %x, %w activations(64) {head} : (tensor<?x?x576xf32>, !llmopt.packed<...>) -> tensor<?x?x49152xf32>
     ```
     `activations(G)`: the input is quantized to int8 at run time, with a scale per row and group of G columns, and the product
-    is an integer product. Without it activations stay float. `head` marks the output head.
+    is an integer product. Without it activations stay float. `head` marks the output head. In a graph, input and result may have any rank.
 
-    Constraints: L1 the input's last dimension is K, the result's N, the leading dimensions agree; L2 `activations` needs an
-    integer weight; L3 G is a positive multiple of 32.
+    Constraints: L1 the input's last dimension is K, the result's N, the leading dimensions agree (of ranked inputs and results); L2
+    `activations` needs an integer weight; L3 G is a positive multiple of 32.
   }];
-  let arguments = (ins LLMOpt_Activations:$input, LLMOpt_Matrix:$weight, OptionalAttr<I64Attr>:$activation_group, UnitAttr:$head);
-  let results = (outs LLMOpt_Activations:$result);
+  let arguments = (ins LLMOpt_AnyActivations:$input, LLMOpt_Matrix:$weight, OptionalAttr<I64Attr>:$activation_group, UnitAttr:$head);
+  let results = (outs LLMOpt_AnyActivations:$result);
   let assemblyFormat = [{
     $input `,` $weight (`activations` `(` $activation_group^ `)`)? attr-dict `:` functional-type(operands, $result)
   }];

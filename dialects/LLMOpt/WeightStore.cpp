@@ -179,18 +179,51 @@ static std::vector<float> drawWeights(uint64_t seed, RankedTensorType type) {
   return values;
 }
 
-/// Turns [columns, rows] into [rows, columns], in tiles that stay in the cache.
-static std::vector<float> transposeFloats(const char *source, int64_t rows,
-                                          int64_t columns) {
+/// Turns [columns, rows] into [rows, columns], in tiles that stay in the cache;
+/// `read` gives a value of the source.
+template <typename Read>
+static std::vector<float> transposeFloats(int64_t rows, int64_t columns,
+                                          Read read) {
   constexpr int64_t tile = 16;
   std::vector<float> values(rows * columns);
   for (int64_t row0 = 0; row0 < rows; row0 += tile)
     for (int64_t column = 0; column < columns; ++column)
       for (int64_t row = row0; row < std::min(row0 + tile, rows); ++row)
-        std::memcpy(&values[row * columns + column],
-                    source + (column * rows + row) * sizeof(float),
-                    sizeof(float));
+        values[row * columns + column] = read(column * rows + row);
   return values;
+}
+
+/// A number of 16 bits as f32.
+static float widen(uint16_t bits, const llvm::fltSemantics &semantics) {
+  llvm::APFloat value(semantics, llvm::APInt(16, bits));
+  return value.convertToFloat();
+}
+
+/// Reads the values of a blob in the order of the weight.
+static std::vector<float> readValues(ArrayRef<char> bytes, WeightBlobAttr blob,
+                                     RankedTensorType type) {
+  int64_t columns = type.getRank() ? type.getShape().back() : 1;
+  int64_t rows = columns ? type.getNumElements() / columns : 0;
+  auto place = [&](auto read) {
+    if (blob.getTransposed())
+      return transposeFloats(rows, columns, read);
+    std::vector<float> values(rows * columns);
+    for (int64_t i = 0; i < rows * columns; ++i)
+      values[i] = read(i);
+    return values;
+  };
+  auto element = dyn_cast_or_null<FloatType>(blob.getElement());
+  if (element)
+    return place([&](int64_t index) {
+      uint16_t bits;
+      std::memcpy(&bits, bytes.data() + index * sizeof(bits), sizeof(bits));
+      return widen(bits, element.getFloatSemantics());
+    });
+  return place([&](int64_t index) {
+    float value;
+    std::memcpy(&value, bytes.data() + index * sizeof(value), sizeof(value));
+    return value;
+  });
 }
 
 FailureOr<std::vector<float>>
@@ -207,13 +240,13 @@ WeightStore::readFloats(Attribute source, RankedTensorType type,
     return std::vector<float>(values->begin(), values->end());
   }
   auto blob = cast<WeightBlobAttr>(source);
-  if (blob.getBytes() != type.getNumElements() * int64_t(sizeof(float))) {
-    emitError() << "weight of type " << type << " needs "
-                << type.getNumElements() * int64_t(sizeof(float))
+  int64_t needed = type.getNumElements() * (blob.getElement() ? 2 : 4);
+  if (blob.getBytes() != needed) {
+    emitError() << "weight of type " << type << " needs " << needed
                 << " bytes, but its blob has " << blob.getBytes();
     return failure();
   }
-  if (!blob.getTransposed()) {
+  if (!blob.getTransposed() && !blob.getElement()) {
     std::vector<float> values(type.getNumElements());
     if (failed(copyBytes(blob, reinterpret_cast<char *>(values.data()),
                          emitError)))
@@ -223,9 +256,7 @@ WeightStore::readFloats(Attribute source, RankedTensorType type,
   FailureOr<ArrayRef<char>> bytes = read(blob, emitError);
   if (failed(bytes))
     return failure();
-  int64_t columns = type.getRank() ? type.getShape().back() : 1;
-  int64_t rows = columns ? type.getNumElements() / columns : 0;
-  return transposeFloats(bytes->data(), rows, columns);
+  return readValues(*bytes, blob, type);
 }
 
 /// Codes for tests: normally distributed with standard deviation 32, within

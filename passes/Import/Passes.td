@@ -151,6 +151,29 @@ def RaiseLinear : ImportPass<"llmopt-raise-linear"> {
   ];
 }
 
+def RaiseProducts : ImportPass<"llmopt-raise-products"> {
+  let summary = "raise products with constant weights and embeddings of a graph";
+  let description = [{
+    Does for any model what llmopt-raise-linear does for decoders: every MatMul, Gemm and FusedMatMul with a constant matrix becomes an
+    `llmopt.linear`, every Gather of rows of a constant float table an `llmopt.embedding`, unless the rows are factors of a product (a rotary
+    table). Shapes need not be known. A bias, alpha and beta of Gemm stay nodes of their own, in front of and behind float16 and bfloat16
+    products stands a Cast, as linears compute in f32.
+
+    ```mlir
+    %y = onnx.node "Gemm"(%x, %w, %b) {transB = 1 : i64} : (!onnx.value, tensor<64x16xf32>, tensor<64xf32>) -> !onnx.value
+    ==>
+    %w = llmopt.weight "w"(...) : tensor<64x16xf32>
+    %0 = llmopt.linear %x, %w : (tensor<*xf32>, tensor<64x16xf32>) -> tensor<*xf32>
+    %y = onnx.node "Add"(%0, %b) : (tensor<*xf32>, tensor<64xf32>) -> !onnx.value
+    ```
+    A node that is something else stays as it is.
+  }];
+  let statistics = [
+    Statistic<"linears", "linears", "products raised">,
+    Statistic<"embeddings", "embeddings", "embeddings raised">
+  ];
+}
+
 def RaiseElementwise : ImportPass<"llmopt-raise-elementwise"> {
   let summary = "raise gated units and residual additions";
   let description = [{

@@ -35,7 +35,18 @@ void populateImportPipeline(mlir::OpPassManager &manager,
   function.addPass(createFinishImport(finish));
 }
 
+void populateImportGraphPipeline(mlir::OpPassManager &manager) {
+  mlir::OpPassManager &function = manager.nest<mlir::func::FuncOp>();
+  function.addPass(createFoldONNX());
+  function.addPass(createRaiseProducts());
+  function.addPass(createShareWeights());
+}
+
 void registerImportPipeline() {
+  mlir::PassPipelineRegistration<>(
+      "llmopt-import-graph",
+      "raise what compression works on in a model that is no decoder",
+      populateImportGraphPipeline);
   mlir::PassPipelineRegistration<ImportPipelineOptions>(
       "llmopt-import", "from the onnx dialect to the llmopt dialect",
       populateImportPipeline);

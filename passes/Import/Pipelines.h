@@ -38,7 +38,11 @@ struct ImportPipelineOptions
 void populateImportPipeline(mlir::OpPassManager &manager,
                             const ImportPipelineOptions &options);
 
-/// Registers `llmopt-import` by name.
+/// Appends the passes from the onnx dialect to a graph in which products with
+/// constant weights are llmopt operations and everything else stays onnx.node.
+void populateImportGraphPipeline(mlir::OpPassManager &manager);
+
+/// Registers `llmopt-import` and `llmopt-import-graph` by name.
 void registerImportPipeline();
 
 } // namespace llmopt

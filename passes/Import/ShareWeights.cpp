@@ -55,8 +55,9 @@ FailureOr<WeightView> ShareWeightsPass::view(WeightOp weight) {
       return failure();
     return viewBytes(type, literal.getRawData().data(), false);
   }
+  // Of float16 and bfloat16, only equal references are merged.
   auto blob = dyn_cast<WeightBlobAttr>(weight.getSource());
-  if (!blob)
+  if (!blob || blob.getElement())
     return failure();
   WeightStore &store =
       getContext().getLoadedDialect<LLMOptDialect>()->getWeightStore();

@@ -20,8 +20,8 @@ static bool swapsTwoAxes(onnx::NodeOp transpose) {
   return !order || order.asArrayRef() == ArrayRef<int64_t>{1, 0};
 }
 
-FailureOr<ConstantMatrix> matchConstantMatrix(Value value,
-                                              std::string &reason) {
+FailureOr<ConstantMatrix> matchConstantMatrix(Value value, std::string &reason,
+                                              bool anyFloat) {
   bool transposed = false;
   while (true) {
     if (onnx::NodeOp identity = getNode(value, "Identity")) {
@@ -45,7 +45,9 @@ FailureOr<ConstantMatrix> matchConstantMatrix(Value value,
     reason = "no constant float matrix is involved";
     return failure();
   }
-  if (!type.getElementType().isF32()) {
+  Type element = type.getElementType();
+  bool isHalf = element.isF16() || element.isBF16();
+  if (!element.isF32() && !(anyFloat && isHalf)) {
     llvm::raw_string_ostream(reason)
         << "weight '" << initializer.getName() << "' has elements of type "
         << type.getElementType()
@@ -65,18 +67,37 @@ static DenseElementsAttr transposeLiteral(DenseElementsAttr literal) {
       RankedTensorType::get({columns, rows}, type.getElementType());
   if (literal.isSplat())
     return literal.resizeSplat(transposedType);
-  SmallVector<float> from(literal.getValues<float>()), to(from.size());
+  SmallVector<APFloat> from(literal.getValues<APFloat>()), to(from);
   for (int64_t row = 0; row < rows; ++row)
     for (int64_t column = 0; column < columns; ++column)
       to[column * rows + row] = from[row * columns + column];
-  return DenseElementsAttr::get(transposedType, ArrayRef<float>(to));
+  return DenseElementsAttr::get(transposedType, to);
+}
+
+/// A literal of floats as f32.
+static DenseElementsAttr widenLiteral(DenseElementsAttr literal) {
+  Type f32 = Float32Type::get(literal.getContext());
+  if (literal.getElementType() == f32)
+    return literal;
+  return llvm::cast<DenseElementsAttr>(
+      cast<DenseFPElementsAttr>(literal).mapValues(
+          f32, [](const APFloat &value) {
+            APFloat wide = value;
+            bool losesInfo = false;
+            wide.convert(APFloat::IEEEsingle(), APFloat::rmNearestTiesToEven,
+                         &losesInfo);
+            return wide.bitcastToAPInt();
+          }));
 }
 
 Attribute getWeightSource(onnx::InitializerOp initializer, bool transposed) {
-  if (auto blob = dyn_cast<onnx::FileBlobAttr>(initializer.getValue()))
+  if (auto blob = dyn_cast<onnx::FileBlobAttr>(initializer.getValue())) {
+    Type element = initializer.getType().getElementType();
     return WeightBlobAttr::get(blob.getContext(), blob.getFile(),
-                               blob.getOffset(), blob.getBytes(), transposed);
-  auto literal = cast<DenseElementsAttr>(initializer.getValue());
+                               blob.getOffset(), blob.getBytes(), transposed,
+                               element.isF32() ? Type() : element);
+  }
+  auto literal = widenLiteral(cast<DenseElementsAttr>(initializer.getValue()));
   return transposed ? transposeLiteral(literal) : literal;
 }
 

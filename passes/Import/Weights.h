@@ -23,17 +23,24 @@ struct ConstantMatrix {
   /// Shape of the matrix (not of the stored data).
   int64_t rows, columns;
 
+  /// Type of the elements in the file.
+  mlir::Type element() const {
+    return onnx::InitializerOp(initializer).getType().getElementType();
+  }
   ConstantMatrix transpose() const {
     return {initializer, !transposed, columns, rows};
   }
 };
 
 /// Finds the initializer behind `value`, through Identity and Transpose nodes.
-/// `reason` says why there is none, or why it cannot be a weight.
+/// `reason` says why there is none, or why it cannot be a weight: its elements
+/// must be f32, or f16 or bf16 with `anyFloat`.
 mlir::FailureOr<ConstantMatrix> matchConstantMatrix(mlir::Value value,
-                                                    std::string &reason);
+                                                    std::string &reason,
+                                                    bool anyFloat = false);
 
-/// Makes the weight [rows, columns]; its data stays where it is.
+/// Makes the weight [rows, columns] of f32; its data stays where it is, also
+/// where the file has f16 or bf16.
 mlir::Value createWeight(mlir::OpBuilder &builder, mlir::Location location,
                          const ConstantMatrix &matrix);
 

@@ -158,8 +158,9 @@ LogicalResult FusePattern<RootOp>::fuse(RootOp root, ArrayRef<Value> factors,
   auto weight =
       ConcatWeightsOp::create(rewriter, location, packed, weights, interleaved);
   auto product = LinearOp::create(
-      rewriter, location, withColumns(first.getType(), rows), first.getInput(),
-      weight, first.getActivationGroupAttr(), /*head=*/false);
+      rewriter, location,
+      withColumns(cast<RankedTensorType>(first.getType()), rows),
+      first.getInput(), weight, first.getActivationGroupAttr(), /*head=*/false);
   auto split = SplitOp::create(rewriter, location, types, product, interleaved);
   for (auto [linear, part] : llvm::zip_equal(linears, split.getParts()))
     rewriter.replaceOp(linear, part);

@@ -7,34 +7,13 @@
 //===----------------------------------------------------------------------===//
 
 #include "passes/Lowering/WeightTable.h"
+#include "passes/Lowering/WeightParts.h"
 #include "passes/Quantization/PackedSize.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/MathExtras.h"
 
 using namespace llmopt;
 using namespace mlir;
-
-static kernel::PackFormat packFormat(PackedLayout layout) {
-  switch (layout) {
-  case PackedLayout::F32:
-    return kernel::PackFormat::F32;
-  case PackedLayout::Int8:
-    return kernel::PackFormat::Int8;
-  case PackedLayout::Int8Bitmask:
-    return kernel::PackFormat::Int8Bitmask;
-  }
-  llvm_unreachable("all layouts are handled");
-}
-
-DictionaryAttr WeightTable::makePart(Attribute codes, Attribute scales,
-                                     int64_t rows) {
-  NamedAttrList part;
-  part.set("codes", codes);
-  if (scales)
-    part.set("scales", scales);
-  part.set("rows", data.getI64IntegerAttr(rows));
-  return part.getDictionary(data.getContext());
-}
 
 FailureOr<Value> WeightTable::add(Value weight, std::string name,
                                   kernel::WeightType type,
@@ -67,8 +46,9 @@ FailureOr<Value> WeightTable::packed(Value weight, Operation *user) {
     if (!encoded)
       return user->emitOpError(
           "has no kernel form: its weight is not encoded (llmopt-encode)");
-    parts.push_back(makePart(encoded.getCodes(), encoded.getScalesAttr(),
-                             encoded.getType().getRows()));
+    parts.push_back(makeWeightPart(data, encoded.getCodes(),
+                                   encoded.getScalesAttr(),
+                                   encoded.getType().getRows()));
     names.push_back(encoded.getName());
   }
   auto type = cast<PackedType>(weight.getType());
@@ -94,5 +74,5 @@ FailureOr<Value> WeightTable::raw(Value weight, Operation *user) {
   return add(weight, plain.getName().str(),
              kernel::WeightType::get(data.getContext(), rows, shape.back(),
                                      kernel::PackFormat::Raw),
-             makePart(plain.getSource(), {}, rows), false);
+             makeWeightPart(data, plain.getSource(), {}, rows), false);
 }

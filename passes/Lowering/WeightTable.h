@@ -39,8 +39,6 @@ private:
                                    kernel::WeightType type,
                                    llvm::ArrayRef<mlir::Attribute> parts,
                                    bool interleaved);
-  mlir::DictionaryAttr makePart(mlir::Attribute codes, mlir::Attribute scales,
-                                int64_t rows);
 
   mlir::OpBuilder data, references;
   llvm::DenseMap<mlir::Value, mlir::Value> known;

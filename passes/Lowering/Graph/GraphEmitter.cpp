@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "passes/Lowering/Graph/GraphEmitter.h"
+#include "passes/Lowering/Graph/LLMOptOps.h"
 #include "passes/Lowering/Graph/NodeEmitter.h"
 
 using namespace mlir;
@@ -20,6 +21,17 @@ static constexpr unsigned kMaxDepth = 16;
 Tensor *GraphEmitter::find(Value value) {
   auto found = tensors.find(value);
   return found == tensors.end() ? nullptr : &found->second;
+}
+
+Tensor *GraphEmitter::findBuffer(Value value) {
+  Tensor *tensor = find(value);
+  if (tensor && !tensor->buffer) {
+    Tensor made = g.materialize(*tensor);
+    // Scalars stay known.
+    tensor->buffer = made.buffer;
+    tensor->expression = nullptr;
+  }
+  return tensor;
 }
 
 void GraphEmitter::releaseDead() {
@@ -92,6 +104,8 @@ LogicalResult GraphEmitter::emit(Operation &op) {
     return success();
   if (auto node = dyn_cast<onnx::NodeOp>(op))
     return emitNode(*this, node);
+  if (isLLMOptOperation(&op))
+    return emitLLMOptOperation(*this, &op);
   return op.emitError("'") << op.getName()
                            << "' cannot be lowered as part of a graph";
 }

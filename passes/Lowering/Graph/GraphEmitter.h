@@ -34,6 +34,14 @@ public:
   /// Gives back the buffers that nothing refers to any more.
   void releaseDead();
 
+  /// The value in a buffer, which is remembered for later readers; null if the
+  /// emission of it failed.
+  Tensor *findBuffer(mlir::Value value);
+  /// Pointer to the packed bytes of a weight.
+  mlir::Value weightData(mlir::Operation *weight) {
+    return weights.data(weight);
+  }
+
   GraphBuilder &g;
 
 private:

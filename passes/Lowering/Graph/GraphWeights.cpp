@@ -25,14 +25,13 @@ GraphWeights::GraphWeights(GraphBuilder &g) : g(g) {
                 g.at(g.call, g.number(GraphCallLayout::weights)));
 }
 
-/// Pointer to the bytes that llmopt-place-constants gave an initializer.
-Value GraphWeights::data(onnx::InitializerOp initializer) {
+Value GraphWeights::data(Operation *constant) {
   auto symbol =
-      initializer->getAttrOfType<FlatSymbolRefAttr>(kPlacedConstantAttrName);
+      constant->getAttrOfType<FlatSymbolRefAttr>(kPlacedConstantAttrName);
   if (!symbol)
     return base; // no elements
   auto placed = SymbolTable::lookupNearestSymbolFrom<kernel::WeightDataOp>(
-      initializer, symbol);
+      constant, symbol);
   return g.at(base, g.number(placed.getOffset()));
 }
 

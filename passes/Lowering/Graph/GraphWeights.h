@@ -22,10 +22,10 @@ public:
 
   /// A buffer in the weights; small constants are known scalars, too.
   Tensor constant(onnx::InitializerOp initializer);
+  /// Pointer to the bytes of an initializer or a weight.
+  mlir::Value data(mlir::Operation *constant);
 
 private:
-  mlir::Value data(onnx::InitializerOp initializer);
-
   GraphBuilder &g;
   mlir::Value base; ///< pointer to the packed weights
 };

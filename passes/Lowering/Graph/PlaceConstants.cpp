@@ -13,6 +13,8 @@
 #include "passes/Lowering/Graph/ElementType.h"
 #include "passes/Lowering/LoweringAttributes.h"
 #include "passes/Lowering/Passes.h"
+#include "passes/Lowering/WeightParts.h"
+#include "passes/Quantization/PackedSize.h"
 
 using namespace mlir;
 
@@ -26,9 +28,14 @@ struct PlaceConstantsPass : impl::PlaceConstantsBase<PlaceConstantsPass> {
 
 private:
   void place(onnx::InitializerOp initializer);
+  LogicalResult place(EncodedWeightOp weight);
+  LogicalResult place(WeightOp weight);
+  LogicalResult placeMatrix(Operation *weight, StringRef name,
+                            kernel::WeightType type, DictionaryAttr part);
 
   DenseMap<Attribute, FlatSymbolRefAttr> placed; ///< equal constants once
   int64_t nextOffset = 0;
+  int64_t weights = 0; ///< packed ones that are placed
 };
 } // namespace
 
@@ -72,8 +79,69 @@ void PlaceConstantsPass::place(onnx::InitializerOp initializer) {
   initializer->setAttr(kPlacedConstantAttrName, symbol);
 }
 
+/// Places what is packed as a matrix; it is the only user of its data.
+LogicalResult PlaceConstantsPass::placeMatrix(Operation *weight, StringRef name,
+                                              kernel::WeightType type,
+                                              DictionaryAttr part) {
+  FailureOr<int64_t> bytes = packedBytes(weight->getResult(0));
+  if (failed(bytes))
+    return failure();
+  OpBuilder b = OpBuilder::atBlockEnd(getOperation().getBody());
+  std::string symbol = "weight_" + std::to_string(weights++);
+  kernel::WeightDataOp::create(b, weight->getLoc(), symbol, name, type,
+                               nextOffset, *bytes, b.getArrayAttr(part),
+                               /*interleaved=*/false,
+                               countZeros(weight->getResult(0)));
+  nextOffset = llvm::alignTo(nextOffset + *bytes, kAlignment);
+  weight->setAttr(kPlacedConstantAttrName,
+                  FlatSymbolRefAttr::get(&getContext(), symbol));
+  return success();
+}
+
+LogicalResult PlaceConstantsPass::place(EncodedWeightOp weight) {
+  PackedType type = weight.getType();
+  FailureOr<PackedLayout> layout = packedLayout(type.getFormat());
+  if (failed(layout))
+    return weight.emitError(
+        "weight has no layout yet; run llmopt-encode first");
+  Builder b(&getContext());
+  return placeMatrix(weight, weight.getName(),
+                     kernel::WeightType::get(&getContext(), type.getRows(),
+                                             type.getColumns(),
+                                             packFormat(*layout)),
+                     makeWeightPart(b, weight.getCodes(),
+                                    weight.getScalesAttr(), type.getRows()));
+}
+
+/// Scales of norms and tables of rotary embeddings are row-major.
+LogicalResult PlaceConstantsPass::place(WeightOp weight) {
+  RankedTensorType type = weight.getType();
+  int64_t columns = type.getRank() ? type.getShape().back() : 1;
+  int64_t count = type.getNumElements();
+  if (count == 0)
+    return weight.emitError("weight '")
+           << weight.getName() << "' has no elements";
+  Builder b(&getContext());
+  return placeMatrix(
+      weight, weight.getName(),
+      kernel::WeightType::get(&getContext(), count / columns, columns,
+                              kernel::PackFormat::Raw),
+      makeWeightPart(b, weight.getSource(), {}, count / columns));
+}
+
 void PlaceConstantsPass::runOnOperation() {
-  getOperation().walk([&](onnx::InitializerOp op) { place(op); });
+  WalkResult result = getOperation().walk([&](Operation *op) {
+    LogicalResult placed = success();
+    if (auto initializer = dyn_cast<onnx::InitializerOp>(op))
+      place(initializer);
+    else if (auto encoded = dyn_cast<EncodedWeightOp>(op))
+      placed = place(encoded);
+    else if (auto weight = dyn_cast<WeightOp>(op))
+      placed = place(weight);
+    return failed(placed) ? WalkResult::interrupt() : WalkResult::advance();
+  });
+  if (result.wasInterrupted())
+    signalPassFailure();
 }
 
 } // namespace llmopt

@@ -172,7 +172,8 @@ static void embedInt8(KernelBuilder &k, Value panel, Value lane, Value columns,
     Value values = k.toFloat(k.sub(k.zeroExtend(codes, ints), 128));
     Value to = k.at(y, k.mul(column, 4));
     for (int64_t j = 0; j < 4; ++j)
-      k.store(k.mul(k.extract(values, j), scale), to, 4 * j);
+      k.ifThen(k.less(k.add(column, j), columns),
+               [&] { k.store(k.mul(k.extract(values, j), scale), to, 4 * j); });
   });
 }
 

@@ -9,6 +9,22 @@ func.func @B1() {
 
 // -----
 
+func.func @B2() {
+  // expected-error @below {{the elements of a blob are f16 or bf16 where they are named, got 'f64'}}
+  %0 = llmopt.weight "w"(#llmopt.blob<"f", 0, 8, f64>) : tensor<1xf32>
+  return
+}
+
+// -----
+
+func.func @half_bytes() {
+  // expected-error @below {{source: blob has 12 bytes, but 'tensor<3xf32>' needs 6}}
+  %0 = llmopt.weight "w"(#llmopt.blob<"f", 0, 12, f16>) : tensor<3xf32>
+  return
+}
+
+// -----
+
 func.func @B1_bytes() {
   // expected-error @below {{blob offset and bytes must not be negative, got 0 and -4}}
   %0 = llmopt.weight "w"(#llmopt.blob<"f", 0, -4>) : tensor<1xf32>
