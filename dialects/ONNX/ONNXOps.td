@@ -35,7 +35,8 @@ def ONNX_NodeOp : ONNX_Op<"node", [SingleBlock]> {
     module's `onnx.opset`. `node_attrs` holds the attributes of the node by
     name; graph attributes become regions, whose names are `subgraph_names`.
     An input that the file leaves out is an `onnx.none`. A subgraph sees the
-    values of the graphs around it.
+    values of the graphs around it. The types of its arguments are those that
+    the file declares, information only: a loop may change the shape.
 
     | ONNX attribute | entry of `node_attrs` |
     |---|---|

@@ -26,14 +26,14 @@ struct ImportOptions {
   /// Nesting of subgraphs.
   unsigned maxSubgraphDepth = 32;
   /// Nodes of all graphs together.
-  uint64_t maxNodes = 1 << 20;
+  uint64_t maxNodes = 1 << 18;
   /// Nodes that come from functions of the model, once all calls are inlined.
   uint64_t maxInlinedNodes = 1 << 17;
   /// Nesting of calls of functions.
   unsigned maxCallDepth = 64;
   /// Protocol Buffers fields of all messages together; each may take some 100
   /// bytes of memory. A node has about six.
-  uint64_t maxFields = 8 << 20;
+  uint64_t maxFields = 4 << 20;
   /// Bytes of the file without the large tensors.
   uint64_t maxStructureBytes = 1 << 30;
   /// Dimensions of one tensor.
