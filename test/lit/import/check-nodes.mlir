@@ -6,6 +6,8 @@ func.func @correct(%x: !onnx.value, %c: tensor<i1>) {
   %0 = onnx.node "Conv"(%x, %x) {auto_pad = "SAME_UPPER", group = 1 : i64, strides = array<i64: 1, 1>} : (!onnx.value, !onnx.value) -> !onnx.value
   %1 = onnx.node "Concat"(%x, %x, %x) {axis = 0 : i64} : (!onnx.value, !onnx.value, !onnx.value) -> !onnx.value
   %2 = onnx.node "Clip"(%x, %none, %x) : (!onnx.value, !onnx.value, !onnx.value) -> !onnx.value
+  // ONNX Runtime fuses nodes to this one before ONNX has it.
+  %7 = onnx.node "LayerNormalization" version 11(%x, %x) : (!onnx.value, !onnx.value) -> !onnx.value
   // Versions are those of nodes: the axes of Squeeze were an attribute before 13.
   %3 = onnx.node "Squeeze" version 11(%x) {axes = array<i64: 0>} : (!onnx.value) -> !onnx.value
   %4 = onnx.node "QuickGelu" domain "com.microsoft" (%x) {alpha = 1.7 : f32} : (!onnx.value) -> !onnx.value
