@@ -64,6 +64,9 @@ public:
             nullptr, 0);
   }
 
+  /// True if notifyAll has somebody to wake, which takes a system call.
+  bool hasSleepers() const { return sleepers.load() != 0; }
+
   /// Forgets sleepers that do not exist in a forked child.
   void reset() { sleepers.store(0); }
 

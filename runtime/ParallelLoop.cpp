@@ -11,6 +11,7 @@
 #include "runtime/FloatEnvironment.h"
 
 #include <algorithm>
+#include <bit>
 
 namespace llmopt::runtime {
 
@@ -35,7 +36,11 @@ void ParallelLoop::open(llmopt_loop_body newBody, void *newContext,
   state.store(kOpen);
 }
 
-void ParallelLoop::finish() {
+void ParallelLoop::finish(WaitPoint &sleepers) {
+  if (sleepers.hasSleepers())
+    workUntilWakingPays(sleepers);
+  else
+    alone = 0;
   work(0);
   if (state.fetch_and(~kOpen) != kOpen)
     left.wait([this] { return state.load() == 0; });
@@ -63,20 +68,52 @@ void ParallelLoop::leave() {
 }
 
 void ParallelLoop::work(uint32_t thread) {
-  for (size_t i = 0; i < parts.size(); ++i)
-    workOn(parts[(thread + i) % parts.size()]);
+  while (takeChunk(thread)) {
+  }
 }
 
-void ParallelLoop::workOn(Part &part) {
-  while (part.next.load(std::memory_order_relaxed) < part.end) {
-    const uint64_t begin =
-        part.next.fetch_add(chunk, std::memory_order_relaxed);
-    if (begin >= part.end)
-      return;
-    const uint64_t end = std::min(part.end, begin + chunk);
-    // The last unit may have fewer than `grain` iterations.
-    body(context, begin * grain, end == units ? count : end * grain);
+/// The thread's own part first.
+bool ParallelLoop::takeChunk(uint32_t thread) {
+  for (size_t i = 0; i < parts.size(); ++i)
+    if (takeChunk(parts[(thread + i) % parts.size()]))
+      return true;
+  return false;
+}
+
+bool ParallelLoop::takeChunk(Part &part) {
+  if (part.next.load(std::memory_order_relaxed) >= part.end)
+    return false;
+  const uint64_t begin = part.next.fetch_add(chunk, std::memory_order_relaxed);
+  if (begin >= part.end)
+    return false;
+  const uint64_t end = std::min(part.end, begin + chunk);
+  // The last unit may have fewer than `grain` iterations.
+  body(context, begin * grain, end == units ? count : end * grain);
+  return true;
+}
+
+/// To wake a thread costs the caller some microseconds, and the thread begins
+/// some later: more than most loops take. What has been done so far says how
+/// long the rest takes. Many short loops, of which none is worth it, are worth
+/// it together: threads that are awake stay so for a moment.
+void ParallelLoop::workUntilWakingPays(WaitPoint &sleepers) {
+  constexpr int64_t kWorthwhile = 40'000, kAloneForLong = 100'000;
+  const int64_t start = nowNanoseconds();
+  const uint64_t chunks = (units - 1) / chunk + 1;
+  int64_t time = 0;
+  for (uint64_t done = 1; takeChunk(0); ++done) {
+    // The clock is read a few times only: most loops are shorter than that.
+    if (!std::has_single_bit(done))
+      continue;
+    time = nowNanoseconds() - start;
+    const uint64_t left = chunks > done ? chunks - done : 0;
+    if (alone + time < kAloneForLong &&
+        static_cast<uint64_t>(time) * left < kWorthwhile * done)
+      continue;
+    alone = 0;
+    return sleepers.notifyAll();
   }
+  alone += time;
 }
 
 } // namespace llmopt::runtime

@@ -32,8 +32,9 @@ public:
   void open(llmopt_loop_body body, void *context, uint64_t count,
             uint64_t grain);
   /// The caller's share: executes iterations until none is left, and returns
-  /// when all threads have left. Nobody can join after that.
-  void finish();
+  /// when all threads have left. Nobody can join after that. Wakes those that
+  /// sleep at `sleepers` once it pays.
+  void finish(WaitPoint &sleepers);
   /// Executes iterations as thread `thread`, if the loop is open.
   void help(uint32_t thread);
 
@@ -55,7 +56,9 @@ private:
   bool join();
   void leave();
   void work(uint32_t thread);
-  void workOn(Part &part);
+  bool takeChunk(Part &part);
+  bool takeChunk(uint32_t thread);
+  void workUntilWakingPays(WaitPoint &sleepers);
 
   std::vector<Part> parts;
   // Constant while the loop is open or a thread is in it.
@@ -65,6 +68,8 @@ private:
   uint64_t grain = 1; ///< iterations of a unit
   uint64_t units = 0;
   uint64_t chunk = 1; ///< units taken at once
+  /// Time that the caller has spent on loops since it last had awake threads.
+  int64_t alone = 0;
 
   /// kOpen, and how many threads besides the caller are in the loop.
   alignas(LLMOPT_VECTOR_BYTES) std::atomic<uint32_t> state{0};

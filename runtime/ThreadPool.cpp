@@ -109,8 +109,7 @@ void ThreadPool::runLoop(llmopt_loop_body body, void *loopContext,
   takeTurn();
   loop.open(body, loopContext, count, grain ? grain : 1);
   epoch.fetch_add(1);
-  started.notifyAll();
-  loop.finish();
+  loop.finish(started);
   endTurn();
 }
 
