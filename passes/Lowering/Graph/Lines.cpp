@@ -27,6 +27,33 @@ bool canReadLanes(const Tensor &tensor) {
   return tensor.hasElements ? tensor.elements.size() == 1 : tensor.hasLanes;
 }
 
+static bool isReadByIndices(const Tensor &tensor) {
+  return tensor.isExpression() && !tensor.isLinear;
+}
+
+Tensor readableLines(GraphBuilder &g, const Tensor &tensor, int64_t first,
+                     int64_t last) {
+  bool isLastDim = first + 1 == last && last == tensor.rank();
+  bool isScalars = tensor.hasElements && !tensor.buffer;
+  bool isReadable = !isScalars && (isLastDim || !isReadByIndices(tensor));
+  return isReadable ? tensor : g.materialize(tensor);
+}
+
+LineReader::LineReader(GraphBuilder &g, const Tensor &tensor, const Line &line)
+    : g(g), tensor(tensor), line(line) {
+  if (isReadByIndices(tensor))
+    outer = g.delinearize(line.outer, ArrayRef(tensor.dims).drop_back());
+}
+
+Value LineReader::read(Value i, int64_t lanes) const {
+  Access access{{}, line.number(i), lanes};
+  if (isReadByIndices(tensor)) {
+    access.indices = outer;
+    access.indices.push_back(i);
+  }
+  return g.element(tensor, access);
+}
+
 Value Line::number(Value i) const {
   Value row = g.add(g.mul(outer, shape.length), i);
   return g.add(g.mul(row, shape.inner), column);

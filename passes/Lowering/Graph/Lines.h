@@ -91,6 +91,24 @@ void forLines(GraphBuilder &g, const LineShape &shape, bool hasLanes,
 /// True if vectors of elements can be read.
 bool canReadLanes(const Tensor &tensor);
 
+/// The tensor as LineReader can read it along dimensions [first, last): itself
+/// or a buffer.
+Tensor readableLines(GraphBuilder &g, const Tensor &tensor, int64_t first,
+                     int64_t last);
+
+/// Reads elements of a line, where lines are parallel.
+class LineReader {
+public:
+  LineReader(GraphBuilder &g, const Tensor &tensor, const Line &line);
+  mlir::Value read(mlir::Value i, int64_t lanes) const;
+
+private:
+  GraphBuilder &g;
+  const Tensor &tensor;
+  const Line &line;
+  Values outer; ///< indices of an expression that is read by them
+};
+
 } // namespace llmopt::graph
 
 #endif // LLMOPT_PASSES_LOWERING_GRAPH_LINES_H

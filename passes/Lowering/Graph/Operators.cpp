@@ -18,6 +18,7 @@ using Table = llvm::StringMap<SmallVector<const OperatorRow *, 1>>;
 static Table makeTable() {
   Table table;
   const ArrayRef<OperatorRow> tables[] = {
+      argReductionOperators(),
       arithmeticOperators(),
       attentionOperators(),
       convOperators(),
@@ -27,6 +28,7 @@ static Table makeTable() {
       reductionOperators(),
       rotaryOperators(),
       shapeOperators(),
+      softmaxOperators(),
       unaryOperators(),
   };
   for (ArrayRef<OperatorRow> rows : tables)

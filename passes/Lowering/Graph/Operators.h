@@ -17,6 +17,7 @@
 
 namespace llmopt::graph {
 
+llvm::ArrayRef<OperatorRow> argReductionOperators();
 llvm::ArrayRef<OperatorRow> arithmeticOperators();
 llvm::ArrayRef<OperatorRow> attentionOperators();
 llvm::ArrayRef<OperatorRow> convOperators();
@@ -26,6 +27,7 @@ llvm::ArrayRef<OperatorRow> matMulOperators();
 llvm::ArrayRef<OperatorRow> reductionOperators();
 llvm::ArrayRef<OperatorRow> rotaryOperators();
 llvm::ArrayRef<OperatorRow> shapeOperators();
+llvm::ArrayRef<OperatorRow> softmaxOperators();
 llvm::ArrayRef<OperatorRow> unaryOperators();
 
 } // namespace llmopt::graph

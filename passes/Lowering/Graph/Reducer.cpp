@@ -9,6 +9,7 @@
 #include "passes/Lowering/Graph/Reducer.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "passes/Lowering/Graph/Functions.h"
 #include <cmath>
 
 using namespace mlir;
@@ -201,7 +202,9 @@ Value Reducer::finish(Value value, Value count) const {
   case ReduceKind::Mean:
     return fromAccumulator(mean(value, count));
   case ReduceKind::L2:
-    return fromAccumulator(math::SqrtOp::create(g.b, g.loc, value));
+    return fromAccumulator(sqrt(g, value));
+  case ReduceKind::LogSum:
+    return fromAccumulator(log(g, value));
   default:
     return fromAccumulator(value);
   }

@@ -7,7 +7,10 @@
 //===----------------------------------------------------------------------===//
 
 #include "passes/Lowering/Graph/Reductions.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "passes/Lowering/Graph/Elementwise.h"
+#include "passes/Lowering/Graph/Functions.h"
 #include "passes/Lowering/Graph/Lines.h"
 #include "passes/Lowering/Graph/Operators.h"
 #include "passes/Lowering/Graph/Reducer.h"
@@ -218,8 +221,46 @@ static Tensor reduceChosen(GraphBuilder &g, const Tensor &input,
   return result;
 }
 
+/// The logarithm of a sum of exponentials, which are taken of differences to
+/// the greatest element: none of them overflows.
+static Tensor reduceLogSumExp(GraphBuilder &g, const Tensor &input,
+                              ArrayRef<Value> isReduced) {
+  ElementType type = input.type;
+  ElementType wide = type.isInteger() || type.get().isF64() ? g.b.getF64Type()
+                                                            : g.b.getF32Type();
+  auto toWide = [=](GraphBuilder &g, ArrayRef<Value> in) {
+    return Reducer(g, type, ReduceKind::LogSumExp).prepare(in[0]);
+  };
+  Tensor x = g.materialize(mapElements(g, {input}, wide, toWide, ""));
+  auto finiteOrZero = [](GraphBuilder &g, ArrayRef<Value> in) -> Value {
+    Value size = math::AbsFOp::create(g.b, g.loc, in[0]);
+    Value bound =
+        g.constant(size.getType(), std::numeric_limits<double>::infinity());
+    Value isFinite = arith::CmpFOp::create(
+        g.b, g.loc, arith::CmpFPredicate::OLT, size, bound);
+    Value zero = g.constant(size.getType(), 0);
+    return arith::SelectOp::create(g.b, g.loc, isFinite, in[0], zero);
+  };
+  Tensor greatest = g.materialize(
+      mapElements(g, {reduceTensor(g, x, isReduced, ReduceKind::Max)}, wide,
+                  finiteOrZero, ""));
+  auto expOfDifference = [](GraphBuilder &g, ArrayRef<Value> in) {
+    return exp(g, arith::SubFOp::create(g.b, g.loc, in[0], in[1]));
+  };
+  Tensor sum =
+      reduceTensor(g, mapElements(g, {x, greatest}, wide, expOfDifference, ""),
+                   isReduced, ReduceKind::Sum);
+  auto finish = [=](GraphBuilder &g, ArrayRef<Value> in) {
+    Value result = addValues(g, log(g, in[0]), in[1]);
+    return Reducer(g, type, ReduceKind::LogSumExp).finish(result, g.number(1));
+  };
+  return mapElements(g, {sum, greatest}, type, finish, "");
+}
+
 Tensor reduceTensor(GraphBuilder &g, const Tensor &input,
                     ArrayRef<Value> isReduced, ReduceKind kind) {
+  if (kind == ReduceKind::LogSumExp)
+    return reduceLogSumExp(g, input, isReduced);
   Values dims;
   SmallVector<bool> mask;
   for (auto [dim, condition] : llvm::zip_equal(input.dims, isReduced)) {
@@ -360,6 +401,8 @@ static const OperatorRow rows[] = {
     {"ReduceMin", emitReduce<ReduceKind::Min>, 1, 2},
     {"ReduceProd", emitReduce<ReduceKind::Prod>, 1, 2},
     {"ReduceL1", emitReduce<ReduceKind::L1>, 1, 2},
+    {"ReduceLogSum", emitReduce<ReduceKind::LogSum>, 1, 2},
+    {"ReduceLogSumExp", emitReduce<ReduceKind::LogSumExp>, 1, 2},
     {"ReduceL2", emitReduce<ReduceKind::L2>, 1, 2},
     {"ReduceSumSquare", emitReduce<ReduceKind::SumSquare>, 1, 2},
     {"GlobalAveragePool", emitGlobalPool<ReduceKind::Mean>, 1, 1},
