@@ -23,6 +23,7 @@
 #define LLMOPT_PASSES_LOWERING_GRAPH_ELEMENTTYPE_H
 
 #include "mlir/IR/BuiltinTypes.h"
+#include <optional>
 
 namespace llmopt::graph {
 
@@ -30,6 +31,13 @@ class ElementType {
 public:
   ElementType() = default;
   ElementType(mlir::Type type) : type(type) {}
+
+  /// The type of a number of ONNX's TensorProto.DataType, or of its name
+  /// ("FLOAT"); nullopt for strings, complex and unknown ones.
+  static std::optional<ElementType> fromNumber(int64_t dataType,
+                                               mlir::MLIRContext *context);
+  static std::optional<ElementType> fromName(llvm::StringRef name,
+                                             mlir::MLIRContext *context);
 
   mlir::Type get() const { return type; }
   bool operator==(const ElementType &other) const = default;

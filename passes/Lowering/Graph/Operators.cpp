@@ -21,6 +21,7 @@ static Table makeTable() {
       argReductionOperators(),
       arithmeticOperators(),
       attentionOperators(),
+      castOperators(),
       convOperators(),
       gemmOperators(),
       groupQueryAttentionOperators(),

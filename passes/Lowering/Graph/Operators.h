@@ -20,6 +20,7 @@ namespace llmopt::graph {
 llvm::ArrayRef<OperatorRow> argReductionOperators();
 llvm::ArrayRef<OperatorRow> arithmeticOperators();
 llvm::ArrayRef<OperatorRow> attentionOperators();
+llvm::ArrayRef<OperatorRow> castOperators();
 llvm::ArrayRef<OperatorRow> convOperators();
 llvm::ArrayRef<OperatorRow> gemmOperators();
 llvm::ArrayRef<OperatorRow> groupQueryAttentionOperators();
