@@ -225,16 +225,15 @@ llmopt::check::checkDataSet(llmopt_session *session,
   Comparison result;
   std::vector<const Tensor *> expected =
       arrange(set.outputs, info.outputs, info.output_count);
-  bool isCompared = false;
-  for (uint32_t i = 0; i < info.output_count; ++i) {
-    if (!expected[i])
-      continue;
-    isCompared = true;
-    if (llvm::Error error = compareOutput(info, i, outputs[i], *expected[i],
-                                          given, options, result))
-      return std::move(error);
-  }
-  if (!isCompared)
-    return llvm::createStringError("the data set has no output of the model");
+  for (const Tensor &tensor : set.outputs)
+    if (!llvm::is_contained(expected, &tensor))
+      return llvm::createStringError("the model has no output '" +
+                                     llvm::Twine(tensor.name) +
+                                     "' of the data set");
+  for (uint32_t i = 0; i < info.output_count; ++i)
+    if (expected[i])
+      if (llvm::Error error = compareOutput(info, i, outputs[i], *expected[i],
+                                            given, options, result))
+        return std::move(error);
   return result;
 }
