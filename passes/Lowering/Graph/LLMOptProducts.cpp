@@ -150,14 +150,28 @@ LogicalResult emitLinear(GraphEmitter &emitter, LinearOp op) {
   return success();
 }
 
+/// Known indices that are out of range are an error now.
+static LogicalResult checkKnownRows(GraphBuilder &g, EmbeddingOp op,
+                                    const Tensor &ids, int64_t rows) {
+  std::optional<SmallVector<int64_t>> known = g.integersOf(ids);
+  if (!known)
+    return success();
+  for (int64_t index : *known)
+    if (index < -rows || index >= rows)
+      return refuse(op, "index " + Twine(index) + " is out of range for " +
+                            Twine(rows) + " rows");
+  return success();
+}
+
 LogicalResult emitEmbedding(GraphEmitter &emitter, EmbeddingOp op) {
   GraphBuilder &g = emitter.g;
-  Tensor *ids = emitter.findBuffer(op.getIds());
+  Tensor *ids = emitter.find(op.getIds());
   if (!ids)
     return failure(); // it has been reported
   FailureOr<PackedMatrix> table = findMatrix(emitter, op, op.getTable());
-  if (failed(table))
+  if (failed(table) || failed(checkKnownRows(g, op, *ids, table->rows)))
     return failure();
+  ids = emitter.findBuffer(op.getIds());
   if (!ids->type.get().isInteger(64) && !ids->type.get().isInteger(32))
     return refuse(op, "its indices must be int32 or int64");
   Values dims(ids->dims);

@@ -71,3 +71,15 @@ module {
     return %0 : tensor<?x2x4xf32>
   }
 }
+
+// -----
+
+module {
+  func.func @main() -> tensor<*xf32> {
+    %w = llmopt.encoded_weight "w" codes(#llmopt.random<1>) {zeros = 0} : !llmopt.packed<4x2, #llmopt.format<f32, dense>>
+    %ids = onnx.initializer "ids" = dense<[1, -5]> : tensor<2xi64>
+    // expected-error @below {{index -5 is out of range for 4 rows}}
+    %0 = llmopt.embedding %ids, %w : (tensor<2xi64>, !llmopt.packed<4x2, #llmopt.format<f32, dense>>) -> tensor<*xf32>
+    return %0 : tensor<*xf32>
+  }
+}
