@@ -132,6 +132,33 @@ Region *NodeOp::getSubgraph(StringRef name) {
   return nullptr;
 }
 
+TypedAttr NodeOp::getConstantTensor() {
+  bool isStandard = getDomain().empty() || getDomain() == kDefaultDomain;
+  if (getOpType() != "Constant" || !isStandard || getNumResults() != 1)
+    return {};
+  if (auto value = getNodeAttr<TypedAttr>("value"))
+    return isa<ElementsAttr, FileBlobAttr>(value) ? value : TypedAttr();
+  auto scalar = [](TypedAttr number) {
+    return DenseElementsAttr::get(RankedTensorType::get({}, number.getType()),
+                                  Attribute(number));
+  };
+  if (auto number = getNodeAttr<IntegerAttr>("value_int"))
+    return scalar(number);
+  if (auto number = getNodeAttr<FloatAttr>("value_float"))
+    return scalar(number);
+  Builder builder(getContext());
+  auto vectorOf = [](int64_t length, Type type) {
+    return RankedTensorType::get({length}, type);
+  };
+  if (auto list = getNodeAttr<DenseI64ArrayAttr>("value_ints"))
+    return DenseElementsAttr::get(vectorOf(list.size(), builder.getI64Type()),
+                                  list.asArrayRef());
+  if (auto list = getNodeAttr<DenseF32ArrayAttr>("value_floats"))
+    return DenseElementsAttr::get(vectorOf(list.size(), builder.getF32Type()),
+                                  list.asArrayRef());
+  return {};
+}
+
 std::optional<int64_t> NodeOp::getOpsetVersion() {
   if (std::optional<uint64_t> version = getVersion())
     return *version;

@@ -102,6 +102,10 @@ def ONNX_NodeOp : ONNX_Op<"node", [SingleBlock]> {
     /// else the entry of its domain in the module's `onnx.opset`; nullopt when
     /// neither is there.
     std::optional<int64_t> getOpsetVersion();
+
+    /// The tensor of a Constant, which ONNX has five ways to write; null for
+    /// other operators and for what is no dense tensor of numbers.
+    ::mlir::TypedAttr getConstantTensor();
   }];
 }
 

@@ -23,7 +23,7 @@ struct FoldConstant : NodePattern {
 
   LogicalResult matchNode(onnx::NodeOp node,
                           PatternRewriter &rewriter) const override {
-    TypedAttr value = getValue(node, rewriter);
+    TypedAttr value = node.getConstantTensor();
     if (!value)
       return rewriter.notifyMatchFailure(
           node, "a Constant must hold a dense tensor of numbers");
@@ -33,30 +33,6 @@ struct FoldConstant : NodePattern {
         rewriter.getStringAttr(name.empty() ? "constant" : name), value);
     ++count;
     return success();
-  }
-
-  /// The tensor that the node holds; ONNX has five ways to write it.
-  static TypedAttr getValue(onnx::NodeOp node, Builder &builder) {
-    if (auto value = node.getNodeAttr<TypedAttr>("value"))
-      return isa<ElementsAttr, onnx::FileBlobAttr>(value) ? value : TypedAttr();
-    auto scalar = [](TypedAttr number) {
-      return DenseElementsAttr::get(RankedTensorType::get({}, number.getType()),
-                                    Attribute(number));
-    };
-    if (auto number = node.getNodeAttr<IntegerAttr>("value_int"))
-      return scalar(number);
-    if (auto number = node.getNodeAttr<FloatAttr>("value_float"))
-      return scalar(number);
-    auto vectorOf = [](int64_t length, Type type) {
-      return RankedTensorType::get({length}, type);
-    };
-    if (auto list = node.getNodeAttr<DenseI64ArrayAttr>("value_ints"))
-      return DenseElementsAttr::get(vectorOf(list.size(), builder.getI64Type()),
-                                    list.asArrayRef());
-    if (auto list = node.getNodeAttr<DenseF32ArrayAttr>("value_floats"))
-      return DenseElementsAttr::get(vectorOf(list.size(), builder.getF32Type()),
-                                    list.asArrayRef());
-    return {};
   }
 
   Pass::Statistic &count;

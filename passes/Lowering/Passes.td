@@ -192,7 +192,7 @@ def PlaceConstants : Pass<"llmopt-place-constants", "::mlir::ModuleOp"> {
       parts [{codes = #llmopt.blob<"model.onnx.data", 4096, 3538944>, rows = 1} ]
     %w = onnx.initializer "w" = ... {kernel.constant = @constant_1}
     ```
-    Equal constants get one place.
+    Equal constants get one place. Constant nodes become initializers before.
   }];
   let dependentDialects = ["::llmopt::LLMOptDialect", "::llmopt::kernel::KernelDialect"];
 }

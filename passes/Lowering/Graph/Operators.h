@@ -22,12 +22,15 @@ llvm::ArrayRef<OperatorRow> arithmeticOperators();
 llvm::ArrayRef<OperatorRow> attentionOperators();
 llvm::ArrayRef<OperatorRow> castOperators();
 llvm::ArrayRef<OperatorRow> convOperators();
+llvm::ArrayRef<OperatorRow> gatheringOperators();
 llvm::ArrayRef<OperatorRow> gemmOperators();
 llvm::ArrayRef<OperatorRow> groupQueryAttentionOperators();
+llvm::ArrayRef<OperatorRow> layoutOperators();
 llvm::ArrayRef<OperatorRow> matMulOperators();
 llvm::ArrayRef<OperatorRow> reductionOperators();
 llvm::ArrayRef<OperatorRow> rotaryOperators();
 llvm::ArrayRef<OperatorRow> shapeOperators();
+llvm::ArrayRef<OperatorRow> slicingOperators();
 llvm::ArrayRef<OperatorRow> softmaxOperators();
 llvm::ArrayRef<OperatorRow> unaryOperators();
 

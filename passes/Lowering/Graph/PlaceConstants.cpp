@@ -9,6 +9,7 @@
 #include "dialects/Kernel/KernelOps.h"
 #include "dialects/LLMOpt/LLMOptOps.h"
 #include "dialects/ONNX/ONNXOps.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "passes/Lowering/Graph/ElementType.h"
 #include "passes/Lowering/LoweringAttributes.h"
@@ -129,7 +130,34 @@ LogicalResult PlaceConstantsPass::place(WeightOp weight) {
       makeWeightPart(b, weight.getSource(), {}, count / columns));
 }
 
+/// Constant nodes become initializers.
+static void foldConstants(func::FuncOp function) {
+  function.walk([](onnx::NodeOp node) {
+    TypedAttr value = node.getConstantTensor();
+    auto type = value ? dyn_cast<RankedTensorType>(value.getType()) : nullptr;
+    if (!type)
+      return;
+    OpBuilder b(node);
+    auto loc = dyn_cast<NameLoc>(node.getLoc());
+    bool isNamed = loc && !loc.getName().empty();
+    auto constant = onnx::InitializerOp::create(
+        b, node.getLoc(), type,
+        isNamed ? loc.getName() : b.getStringAttr("constant"), value);
+    node.getResult(0).replaceAllUsesWith(constant.getResult());
+    node.erase();
+  });
+  // A constant that is returned has a more precise type now.
+  if (function.isExternal())
+    return;
+  Operation *end = function.front().getTerminator();
+  function.setType(FunctionType::get(function.getContext(),
+                                     function.getArgumentTypes(),
+                                     end->getOperandTypes()));
+}
+
 void PlaceConstantsPass::runOnOperation() {
+  for (auto function : getOperation().getOps<func::FuncOp>())
+    foldConstants(function);
   WalkResult result = getOperation().walk([&](Operation *op) {
     LogicalResult placed = success();
     if (auto initializer = dyn_cast<onnx::InitializerOp>(op))
