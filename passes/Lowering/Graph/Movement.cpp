@@ -14,14 +14,6 @@ using namespace mlir;
 
 namespace llmopt::graph {
 
-bool canReadLanes(const Tensor &tensor) {
-  if (tensor.type.isMiniFloat())
-    return false;
-  if (tensor.buffer)
-    return !tensor.buffer->isPacked;
-  return tensor.isExpression() && tensor.hasLanes;
-}
-
 Tensor
 computed(GraphBuilder &g, ElementType type, ArrayRef<Value> dims,
          ArrayRef<Tensor> reads, bool fold,
@@ -57,7 +49,8 @@ Tensor moved(GraphBuilder &g, const Tensor &source, ArrayRef<Value> dims,
                                    own.lanes = access.lanes;
                                    return g.element(source, own);
                                  });
-  result.hasLanes = keepsLanes && canReadLanes(source);
+  result.hasLanes =
+      keepsLanes && !source.type.isMiniFloat() && canReadLanes(source);
   return result;
 }
 
@@ -232,7 +225,7 @@ static void writeRuns(GraphBuilder &g, const Tensor &target,
   Value inner = g.product(ArrayRef(target.dims).drop_front(axis + 1));
   Value run = g.mul(dims[axis], inner);
   Value stride = g.mul(target.dims[axis], inner);
-  bool lanes = canReadLanes(source);
+  bool lanes = !source.type.isMiniFloat() && canReadLanes(source);
   auto writeRun = [&](Value row, Value begin, Value end) {
     Values place;
     for (auto [index, start] : llvm::zip(g.delinearize(row, outer), starts))

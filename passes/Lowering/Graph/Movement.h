@@ -9,6 +9,7 @@
 #ifndef LLMOPT_PASSES_LOWERING_GRAPH_MOVEMENT_H
 #define LLMOPT_PASSES_LOWERING_GRAPH_MOVEMENT_H
 
+#include "passes/Lowering/Graph/Lines.h"
 #include "passes/Lowering/Graph/NodeEmitter.h"
 
 namespace llmopt::graph {
@@ -16,9 +17,6 @@ namespace llmopt::graph {
 /// Indices of the source for indices of the result.
 using IndexMap =
     std::function<Values(GraphBuilder &, llvm::ArrayRef<mlir::Value>)>;
-
-/// True if vectors along the last dimension can be read.
-bool canReadLanes(const Tensor &tensor);
 
 /// The tensor of dimensions `dims` whose element at i is `source` at map(i):
 /// scalars if the source and the result are small, else an expression.
