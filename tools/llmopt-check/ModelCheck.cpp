@@ -48,6 +48,7 @@ public:
 
 private:
   bool readData();
+  void noData(llvm::StringRef reason, ExitCode code);
   bool compile(CompileOptions &options, llvm::ArrayRef<CpuTarget> targets,
                ProcessGuard &guard);
   void checkLibrary(const std::string &library);
@@ -60,6 +61,7 @@ private:
   llvm::raw_ostream &diagnostics, &details;
   Outcome &outcome;
   std::vector<DataSet> sets;
+  std::string badData; ///< why the data sets cannot be used
 };
 
 } // namespace
@@ -73,11 +75,9 @@ void ModelChecker::fail(llvm::StringRef reason) {
   outcome.setReason(reason);
 }
 
+/// False if there are no data. Data that are malformed, or of a kind that is
+/// not supported, are told after the compiler has had its say.
 bool ModelChecker::readData() {
-  if (model.compileOnly)
-    return true;
-  ExitCode code = ExitCode::BadModel;
-  std::string reason;
   llvm::Expected<std::vector<DataSet>> read =
       tools::readDataSets(model.directory);
   if (read && !read->empty()) {
@@ -85,19 +85,25 @@ bool ModelChecker::readData() {
     return true;
   }
   if (read) {
-    code = ExitCode::Resources;
-    reason = model.directory + ": has no test_data_set_N directory";
+    noData(model.directory + ": has no test_data_set_N directory",
+           ExitCode::Resources);
+    return false;
   }
+  bool isMissing = false;
   llvm::handleAllErrors(read.takeError(), [&](const llvm::StringError &error) {
-    if (error.convertToErrorCode() == std::errc::io_error)
-      code = ExitCode::Resources;
-    reason = error.getMessage();
+    isMissing = error.convertToErrorCode() == std::errc::io_error;
+    badData = error.getMessage();
   });
+  if (isMissing)
+    noData(badData, ExitCode::Resources);
+  return !isMissing;
+}
+
+void ModelChecker::noData(llvm::StringRef reason, ExitCode code) {
   diagnostics << "error: " << reason << "\n";
   outcome.status = Outcome::NoData;
   outcome.exitCode = code;
   outcome.setReason(reason);
-  return false;
 }
 
 bool ModelChecker::compile(CompileOptions &options,
@@ -128,7 +134,7 @@ bool ModelChecker::compile(CompileOptions &options,
 void ModelChecker::run(CompileOptions &options,
                        llvm::ArrayRef<CpuTarget> targets,
                        llvm::StringRef folder, ProcessGuard &guard) {
-  if (!readData())
+  if (!model.compileOnly && !readData())
     return;
   llvm::SmallString<256> path(model.directory), library(folder);
   llvm::sys::path::append(path, "model.onnx");
@@ -137,6 +143,8 @@ void ModelChecker::run(CompileOptions &options,
   options.output = library.str().str();
   if (!compile(options, targets, guard))
     return;
+  if (!badData.empty())
+    return noData(badData, ExitCode::BadModel);
   outcome.stage = Outcome::Running;
   Clock::time_point start = Clock::now();
   checkLibrary(options.output);
