@@ -133,7 +133,7 @@ static void compareGraphOutput(const llmopt_tensor_descriptor &signature,
 }
 
 //===----------------------------------------------------------------------===//
-// Execution
+// Tensors of the signature
 //===----------------------------------------------------------------------===//
 
 /// The tensors in the order of the signature: by name where the files have
@@ -209,20 +209,86 @@ static llvm::Error compareOutput(const llmopt_model_info &info, uint32_t index,
   return llvm::Error::success();
 }
 
-llvm::Expected<Comparison>
-llmopt::check::checkDataSet(llmopt_session *session,
-                            const llmopt_model_info &info, const DataSet &set,
-                            const CheckOptions &options) {
-  std::vector<const Tensor *> given =
-      arrange(set.inputs, info.inputs, info.input_count);
-  llvm::Expected<std::vector<llmopt_tensor>> inputs = makeInputs(info, given);
-  if (!inputs)
-    return inputs.takeError();
-  std::vector<llmopt_tensor> outputs(info.output_count);
-  if (llmopt_run(session, inputs->data(), inputs->size(), outputs.data(),
+//===----------------------------------------------------------------------===//
+// Execution
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+/// A session and its executions of the same inputs.
+class Execution {
+public:
+  Execution(llmopt_model *model, const std::vector<llmopt_tensor> &inputs)
+      : model(model), inputs(inputs),
+        outputs(llmopt_info(model)->output_count) {}
+  Execution(const Execution &) = delete;
+  Execution &operator=(const Execution &) = delete;
+  ~Execution() { llmopt_session_destroy(session); }
+
+  llvm::Error run();
+  /// The outputs of the last run.
+  std::vector<Tensor> copy() const;
+  /// An error unless the outputs of the last run are `expected`.
+  llvm::Error compare(const std::vector<Tensor> &expected,
+                      llvm::StringRef what) const;
+
+  llmopt_model *model;
+  llmopt_session *session = nullptr;
+  const std::vector<llmopt_tensor> &inputs;
+  std::vector<llmopt_tensor> outputs;
+};
+
+} // namespace
+
+llvm::Error Execution::run() {
+  if ((!session && llmopt_session_create(model, nullptr, &session)) ||
+      llmopt_run(session, inputs.data(), inputs.size(), outputs.data(),
                  outputs.size()))
     return llvm::createStringError(llmopt_last_error());
+  return llvm::Error::success();
+}
+
+std::vector<Tensor> Execution::copy() const {
+  std::vector<Tensor> tensors(outputs.size());
+  for (auto [tensor, output] : llvm::zip(tensors, outputs)) {
+    tensor.type = output.element_type;
+    tensor.dims.assign(output.dims, output.dims + output.rank);
+    const auto *data = static_cast<const char *>(output.data);
+    int64_t bytes = tensor.elements() * llmopt_element_bytes(tensor.type);
+    if (bytes)
+      tensor.data.assign(data, data + bytes);
+  }
+  return tensors;
+}
+
+llvm::Error Execution::compare(const std::vector<Tensor> &expected,
+                               llvm::StringRef what) const {
   Comparison result;
+  std::vector<Tensor> actual = copy();
+  for (auto [index, tensor] : llvm::enumerate(actual)) {
+    llvm::StringRef name = llmopt_info(model)->outputs[index].name;
+    if (tensor.dims != expected[index].dims)
+      return llvm::createStringError(what + " gives another shape of output '" +
+                                     name + "': " + shapeText(tensor.dims) +
+                                     ", not " +
+                                     shapeText(expected[index].dims));
+    compareElements(
+        expected[index], name, tensor.data.data(),
+        Tolerance{Tolerance::Larger, 0, 0}, [](int64_t) { return true; },
+        result);
+  }
+  if (result.mismatches)
+    return llvm::createStringError(
+        what + " gives other results: " + llvm::Twine(result.mismatches) +
+        " values, the first: " + result.firstMismatch);
+  return llvm::Error::success();
+}
+
+static llvm::Expected<Comparison>
+compareOutputs(const llmopt_model_info &info,
+               const std::vector<llmopt_tensor> &outputs, const DataSet &set,
+               const std::vector<const Tensor *> &given,
+               const CheckOptions &options) {
   std::vector<const Tensor *> expected =
       arrange(set.outputs, info.outputs, info.output_count);
   for (const Tensor &tensor : set.outputs)
@@ -230,10 +296,42 @@ llmopt::check::checkDataSet(llmopt_session *session,
       return llvm::createStringError("the model has no output '" +
                                      llvm::Twine(tensor.name) +
                                      "' of the data set");
+  Comparison result;
   for (uint32_t i = 0; i < info.output_count; ++i)
     if (expected[i])
       if (llvm::Error error = compareOutput(info, i, outputs[i], *expected[i],
                                             given, options, result))
         return std::move(error);
+  return result;
+}
+
+llvm::Expected<Comparison>
+llmopt::check::checkDataSet(llmopt_model *model, llmopt_model *alone,
+                            const DataSet &set, const CheckOptions &options) {
+  const llmopt_model_info &info = *llmopt_info(model);
+  std::vector<const Tensor *> given =
+      arrange(set.inputs, info.inputs, info.input_count);
+  llvm::Expected<std::vector<llmopt_tensor>> inputs = makeInputs(info, given);
+  if (!inputs)
+    return inputs.takeError();
+  Execution first(model, *inputs);
+  if (llvm::Error error = first.run())
+    return std::move(error);
+  llvm::Expected<Comparison> result =
+      compareOutputs(info, first.outputs, set, given, options);
+  if (!result || result->mismatches)
+    return result;
+  const std::vector<Tensor> outputs = first.copy();
+  llvm::Error second = first.run();
+  if (!second)
+    second = first.compare(outputs, "a second execution");
+  if (second)
+    return std::move(second);
+  Execution single(alone, *inputs);
+  llvm::Error third = single.run();
+  if (!third)
+    third = single.compare(outputs, "one thread");
+  if (third)
+    return std::move(third);
   return result;
 }

@@ -26,11 +26,11 @@ struct CheckOptions {
 
 /// Executes `llmopt_run` on the inputs of `set` and compares all outputs that
 /// the set has. Where a mask input of a decoder marks padding, rows and keys of
-/// padding are left out. Errors are failures to run: a missing input, shapes
-/// that differ.
-llvm::Expected<Comparison> checkDataSet(llmopt_session *session,
-                                        const llmopt_model_info &info,
-                                        const DataSet &set,
+/// padding are left out. Errors are failures to run (a missing input, shapes
+/// that differ), and results of a second execution, in memory that the first
+/// has used, or of `alone`, the same model with one thread, that are not equal.
+llvm::Expected<Comparison> checkDataSet(llmopt_model *model,
+                                        llmopt_model *alone, const DataSet &set,
                                         const CheckOptions &options);
 
 } // namespace llmopt::check

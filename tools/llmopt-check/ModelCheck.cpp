@@ -53,8 +53,10 @@ private:
                ProcessGuard &guard);
   void checkLibrary(const std::string &library);
   void checkVariant(const std::string &library, const llmopt_variant &variant);
-  void checkSet(llmopt_model *open, const llmopt_variant &variant,
-                const DataSet &set);
+  void checkSet(llmopt_model *shared, llmopt_model *alone,
+                const llmopt_variant &variant, const DataSet &set);
+  llmopt_model *open(const std::string &library, const llmopt_variant &variant,
+                     unsigned threads);
   void fail(llvm::StringRef reason);
 
   const ModelCase &model;
@@ -172,35 +174,40 @@ void ModelChecker::checkLibrary(const std::string &library) {
     checkVariant(library, descriptor.variants[i]);
 }
 
-void ModelChecker::checkVariant(const std::string &library,
-                                const llmopt_variant &variant) {
+/// Null, after a message, where the variant cannot be opened.
+llmopt_model *ModelChecker::open(const std::string &library,
+                                 const llmopt_variant &variant,
+                                 unsigned threads) {
   llmopt_open_options options = {};
   options.struct_size = sizeof(options);
   options.isa = variant.cpu;
-  options.threads = model.options.threads;
-  llmopt_model *open = nullptr;
-  llmopt_status status = llmopt_open(library.c_str(), &options, &open);
+  options.threads = threads;
+  llmopt_model *result = nullptr;
+  llmopt_status status = llmopt_open(library.c_str(), &options, &result);
   if (status == LLMOPT_UNSUPPORTED_CPU) {
     details << variant.cpu << ": skipped, this machine cannot run it\n";
-    return;
-  }
-  if (status) {
+  } else if (status) {
     details << variant.cpu << ": " << llmopt_last_error() << "\n";
-    return fail(llmopt_last_error());
+    fail(llmopt_last_error());
   }
-  llvm::scope_exit close([&] { llmopt_close(open); });
-  for (const DataSet &set : sets)
-    checkSet(open, variant, set);
+  return result;
 }
 
-void ModelChecker::checkSet(llmopt_model *open, const llmopt_variant &variant,
-                            const DataSet &set) {
-  llmopt_session *session = nullptr;
+void ModelChecker::checkVariant(const std::string &library,
+                                const llmopt_variant &variant) {
+  llmopt_model *shared = open(library, variant, model.options.threads);
+  llvm::scope_exit closeShared([&] { llmopt_close(shared); });
+  llmopt_model *alone = shared ? open(library, variant, 1) : nullptr;
+  llvm::scope_exit closeAlone([&] { llmopt_close(alone); });
+  if (shared && alone)
+    for (const DataSet &set : sets)
+      checkSet(shared, alone, variant, set);
+}
+
+void ModelChecker::checkSet(llmopt_model *shared, llmopt_model *alone,
+                            const llmopt_variant &variant, const DataSet &set) {
   llvm::Expected<Comparison> result =
-      llmopt_session_create(open, nullptr, &session)
-          ? llvm::createStringError(llmopt_last_error())
-          : checkDataSet(session, *llmopt_info(open), set, model.options);
-  llvm::scope_exit destroy([&] { llmopt_session_destroy(session); });
+      checkDataSet(shared, alone, set, model.options);
   details << variant.cpu << " (" << variant.isa << ") " << set.name << ": ";
   if (!result) {
     std::string reason = llvm::toString(result.takeError());
