@@ -40,6 +40,13 @@ config.substitutions.append(
     )
 )
 
+config.substitutions.append(("%tools_dir", os.path.join(config.llmopt_build_dir, "bin")))
+corpora = os.environ.get("LLMOPT_CORPORA") or os.path.join(
+    config.llmopt_source_dir, "..", "shared", "corpora"
+)
+if os.path.isfile(os.path.join(corpora, "onnx", "node.tar.gz")):
+    config.available_features.add("corpora")
+
 # Models that scripts/get-model has made already.
 cache = os.environ.get("LLMOPT_CACHE") or os.path.join(
     os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "llmopt"
