@@ -31,6 +31,20 @@ computed(GraphBuilder &g, ElementType type, ArrayRef<Value> dims,
                         });
 }
 
+Tensor filled(GraphBuilder &g, ElementType type, ArrayRef<Value> dims,
+              Value element) {
+  std::optional<int64_t> count = g.known(g.product(dims));
+  if (count && *count <= kMaxScalars)
+    return g.scalars(type, dims, Values(*count, element));
+  Tensor result = makeExpression(type, dims, {},
+                                 [=](GraphBuilder &g, const Access &access) {
+                                   return g.splat(element, access.lanes);
+                                 });
+  result.isLinear = true;
+  result.hasLanes = !type.isMiniFloat();
+  return result;
+}
+
 Tensor moved(GraphBuilder &g, const Tensor &source, ArrayRef<Value> dims,
              bool keepsLanes, const IndexMap &map) {
   std::optional<int64_t> count = g.known(g.product(dims));
@@ -63,7 +77,6 @@ Value asNumber(GraphBuilder &g, ElementType type, Value value) {
   if (value.getType() == i64)
     return value;
   bool isUnsigned = type.isUnsigned() || type.isBool();
-  APInt constant;
   if (std::optional<int64_t> number = g.known(value)) {
     unsigned bits = value.getType().getIntOrFloatBitWidth();
     return g.number(isUnsigned ? int64_t(uint64_t(*number) &
@@ -75,15 +88,16 @@ Value asNumber(GraphBuilder &g, ElementType type, Value value) {
   return arith::ExtSIOp::create(g.b, g.loc, i64, value);
 }
 
-Value fromNumber(GraphBuilder &g, ElementType type, Value number) {
-  Type compute = type.compute();
-  if (number.getType() == compute)
+Value consecutive(GraphBuilder &g, Value number, int64_t lanes) {
+  if (lanes == 1)
     return number;
-  if (std::optional<int64_t> value = g.known(number))
-    return g.constant(compute, double(*value));
-  if (type.isFloat())
-    return arith::SIToFPOp::create(g.b, g.loc, compute, number);
-  return arith::TruncIOp::create(g.b, g.loc, compute, number);
+  SmallVector<int64_t> steps;
+  for (int64_t i = 0; i < lanes; ++i)
+    steps.push_back(i);
+  auto type = VectorType::get(lanes, number.getType());
+  Value offsets = arith::ConstantOp::create(
+      g.b, g.loc, DenseElementsAttr::get(type, ArrayRef(steps)));
+  return arith::AddIOp::create(g.b, g.loc, g.splat(number, lanes), offsets);
 }
 
 FailureOr<Values> numbersOf(Node &node, size_t index, const Twine &what) {
@@ -97,6 +111,16 @@ FailureOr<Values> numbersOf(Node &node, size_t index, const Twine &what) {
   for (Value &element : *elements)
     element = asNumber(node.g, input.type, element);
   return *elements;
+}
+
+FailureOr<Value> numberOf(Node &node, size_t index, const Twine &what) {
+  FailureOr<Values> numbers = numbersOf(node, index, what);
+  if (failed(numbers))
+    return failure();
+  if (numbers->size() != 1)
+    return node.refuse(what + " has " + Twine(numbers->size()) +
+                       " elements, expected 1");
+  return numbers->front();
 }
 
 FailureOr<std::optional<Values>> attributeOrInput(Node &node, StringRef name,

@@ -26,6 +26,10 @@ Tensor moved(GraphBuilder &g, const Tensor &source,
              llvm::ArrayRef<mlir::Value> dims, bool keepsLanes,
              const IndexMap &map);
 
+/// A tensor of equal elements.
+Tensor filled(GraphBuilder &g, ElementType type,
+              llvm::ArrayRef<mlir::Value> dims, mlir::Value element);
+
 /// A result of which an element is `value(indices)`, in the compute type:
 /// scalars if `fold` and the number of elements is known and small, else an
 /// expression.
@@ -37,8 +41,11 @@ computed(GraphBuilder &g, ElementType type, llvm::ArrayRef<mlir::Value> dims,
 
 /// An element of an integer tensor as a number.
 mlir::Value asNumber(GraphBuilder &g, ElementType type, mlir::Value value);
-/// The inverse.
-mlir::Value fromNumber(GraphBuilder &g, ElementType type, mlir::Value number);
+/// number, number + 1, ... in a vector; the number itself for one lane.
+mlir::Value consecutive(GraphBuilder &g, mlir::Value number, int64_t lanes);
+/// The only element of an integer input as a number; refuses others.
+mlir::FailureOr<mlir::Value> numberOf(Node &node, size_t index,
+                                      const llvm::Twine &what);
 
 /// The elements of a small integer input as numbers; refuses others. `what`
 /// says what the input means.

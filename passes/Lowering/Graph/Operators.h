@@ -25,15 +25,19 @@ llvm::ArrayRef<OperatorRow> channelNormOperators();
 llvm::ArrayRef<OperatorRow> convOperators();
 llvm::ArrayRef<OperatorRow> gatheringOperators();
 llvm::ArrayRef<OperatorRow> gemmOperators();
+llvm::ArrayRef<OperatorRow> generationOperators();
 llvm::ArrayRef<OperatorRow> groupQueryAttentionOperators();
 llvm::ArrayRef<OperatorRow> layoutOperators();
 llvm::ArrayRef<OperatorRow> lineNormOperators();
 llvm::ArrayRef<OperatorRow> matMulOperators();
+llvm::ArrayRef<OperatorRow> paddingOperators();
 llvm::ArrayRef<OperatorRow> reductionOperators();
 llvm::ArrayRef<OperatorRow> rotaryOperators();
+llvm::ArrayRef<OperatorRow> scatteringOperators();
 llvm::ArrayRef<OperatorRow> shapeOperators();
 llvm::ArrayRef<OperatorRow> slicingOperators();
 llvm::ArrayRef<OperatorRow> softmaxOperators();
+llvm::ArrayRef<OperatorRow> sortingOperators();
 llvm::ArrayRef<OperatorRow> unaryOperators();
 
 } // namespace llmopt::graph

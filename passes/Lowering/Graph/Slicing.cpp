@@ -178,7 +178,47 @@ static LogicalResult emitSlice(Node &node) {
   return success();
 }
 
+//===----------------------------------------------------------------------===//
+// ReverseSequence
+//===----------------------------------------------------------------------===//
+
+static LogicalResult emitReverseSequence(Node &node) {
+  GraphBuilder &g = node.g;
+  const Tensor &input = node.input(0);
+  int64_t batch = node.attribute("batch_axis", int64_t(1));
+  int64_t time = node.attribute("time_axis", int64_t(0));
+  if (batch + time != 1 || batch * time != 0 || input.rank() < 2)
+    return node.refuse("batch_axis and time_axis must be 0 and 1 of at least "
+                       "two dimensions");
+  if (!node.input(1).type.isInteger() || node.input(1).rank() != 1)
+    return node.refuse("sequence_lens must be a vector of integers");
+  if (node.input(1).isExpression())
+    node.buffer(1);
+  Tensor lengths = node.input(1);
+  g.require(g.equal(lengths.dims[0], input.dims[batch]),
+            node.describe() + ": there is not one length per sequence");
+  std::string what = node.describe();
+  Value most = input.dims[time];
+  node.setResult(
+      0, moved(g, input, input.dims, /*keepsLanes=*/input.rank() > 2,
+               [=](GraphBuilder &g, ArrayRef<Value> indices) {
+                 Value length = asNumber(g, lengths.type,
+                                         g.element(lengths, {indices[batch]}));
+                 Value isWrong =
+                     g.logicalOr(g.less(length, 0), g.less(most, length));
+                 g.noteError(isWrong, what + ": a length is out of range");
+                 length = g.min(g.max(length, 0), most);
+                 Values own(indices);
+                 Value index = own[time];
+                 Value turned = g.sub(g.sub(length, 1), index);
+                 own[time] = g.select(g.less(index, length), turned, index);
+                 return own;
+               }));
+  return success();
+}
+
 static const OperatorRow rows[] = {
+    {"ReverseSequence", emitReverseSequence, 2, 2, 1, 1, 10},
     {"Slice", emitSlice, 3, 5, 1, 1, 10},
     {"Slice", emitSlice, 1, 1, 1, 1, 1, 9},
 };
