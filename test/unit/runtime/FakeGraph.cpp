@@ -13,6 +13,7 @@
 
 #include "FakeGraph.h"
 
+#include <atomic>
 #include <cstring>
 
 using namespace fake;
@@ -98,6 +99,11 @@ void graph(llmopt_graph_call *call) {
   loop.y = static_cast<float *>(
       call->allocate(call, uint64_t(rows) * kColumns * sizeof(float)));
   call->parallel(call, scaleRows, &loop, uint64_t(rows), 16);
+  static std::atomic<int> calls{0};
+  if (mode == CountThreads)
+    loop.y[0] = float(call->threads);
+  if (mode == CountCalls)
+    loop.y[0] = float(++calls);
   call->outputs[0].data = loop.y;
   call->outputs[0].dims[0] = rows;
   call->outputs[0].dims[1] = kColumns;

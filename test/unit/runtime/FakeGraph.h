@@ -32,6 +32,8 @@ enum Mode : int64_t {
   SharedOutput,   ///< gives the same memory to both outputs
   NoOutput,       ///< leaves an output without data
   Recycle,        ///< allocates and releases many blocks, writes all of them
+  CountThreads,   ///< y begins with the number of threads
+  CountCalls,     ///< y begins with the number of calls so far
   LateFail,       ///< fails after it has allocated the outputs
 };
 
