@@ -4,18 +4,10 @@
 // Exceptions. See LICENSE for licence information.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
-//===----------------------------------------------------------------------===//
-//
-// A group of a convolution is the product of its weights, [channels of the
-// result, channels x kernel], and the patches [channels x kernel, pixels of the
-// result], which only ever exist as panels of a task.
-//
-//===----------------------------------------------------------------------===//
 
 #include "passes/Lowering/Graph/Conv.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
-#include "passes/Lowering/Graph/Elementwise.h"
-#include "passes/Lowering/Graph/GemmKernel.h"
+#include "passes/Lowering/Graph/ConvPatches.h"
 #include "passes/Lowering/Graph/MatMul.h"
 #include "passes/Lowering/Graph/Operators.h"
 
@@ -122,8 +114,10 @@ FailureOr<Windows> convWindows(Node &node, const Tensor &input,
                        " dimensions and the weights " + Twine(weights.rank()) +
                        ", expected the same number, at least 3");
   Windows w;
-  w.groups = node.attribute("group", int64_t(1));
-  if (failed(checkChannels(node, input, weights, w.groups)))
+  int64_t groups = node.attribute("group", int64_t(1));
+  w.groups = node.g.number(groups);
+  w.channels = weights.dims[1];
+  if (failed(checkChannels(node, input, weights, groups)))
     return failure();
   auto strides = steps(node, "strides", rank);
   auto dilations = steps(node, "dilations", rank);
@@ -155,42 +149,8 @@ FailureOr<Windows> convWindows(Node &node, const Tensor &input,
 }
 
 //===----------------------------------------------------------------------===//
-// Patches
+// Products
 //===----------------------------------------------------------------------===//
-
-/// Copies a part of the patches of a group, element by element. `data` points
-/// to the group's channels.
-static void copyPatches(GraphBuilder &g, const Windows &w, Value channels,
-                        Value data, const PanelPart &part, Value target) {
-  Values rowDims = {channels};
-  rowDims.append(w.kernel.begin(), w.kernel.end());
-  Value zero = g.constant(g.b.getF32Type(), 0);
-  g.loop(part.rows, [&](Value k) {
-    Values row = g.delinearize(g.add(part.firstRow, k), rowDims);
-    Value targetRow = g.at(target, g.mul(k, kPanelColumns * 4));
-    g.loop(part.columns, [&](Value j) {
-      Values pixel = g.delinearize(g.add(part.firstColumn, j), w.output);
-      Value inside = g.less(g.number(-1), row[0]), offset = row[0];
-      for (int64_t axis = 0; axis < w.rank(); ++axis) {
-        Value place = g.sub(g.add(g.mul(pixel[axis], w.strides[axis]),
-                                  g.mul(row[axis + 1], w.dilations[axis])),
-                            w.pads[axis]);
-        inside = g.logicalAnd(inside, g.less(g.number(-1), place));
-        inside = g.logicalAnd(inside, g.less(place, w.input[axis]));
-        offset = g.add(g.mul(offset, w.input[axis]), place);
-      }
-      Value element = g.ifElse(
-          inside, {g.b.getF32Type()},
-          [&]() -> Values {
-            return {g.load(g.b.getF32Type(), g.at(data, g.mul(offset, 4)))};
-          },
-          [&]() -> Values { return {zero}; })[0];
-      g.store(element, g.at(targetRow, g.mul(j, 4)));
-    });
-    g.loop(part.columns, g.number(kPanelColumns), g.number(1),
-           [&](Value j) { g.store(zero, g.at(targetRow, g.mul(j, 4))); });
-  });
-}
 
 /// True if the patches are the input itself.
 static bool isPointwise(GraphBuilder &g, const Windows &w) {
@@ -201,6 +161,63 @@ static bool isPointwise(GraphBuilder &g, const Windows &w) {
   return true;
 }
 
+Value Convolution::channelOf(GraphBuilder &g, Value batch, Value row) const {
+  return g.add(g.mul(g.rem(batch, windows.groups), shape.rows), row);
+}
+
+Value Convolution::elementOf(GraphBuilder &g, const Access &access) const {
+  Value row = g.add(g.mul(access.indices[0], shape.rows), access.indices[1]);
+  return g.add(g.mul(row, shape.columns), access.indices[2]);
+}
+
+PanelCopy Convolution::patches(GraphBuilder &g, Value fill) const {
+  // The emitters that call this outlive neither the node nor the builder.
+  return [this, &g, fill](const PanelPart &part, Value target) {
+    Matrix image = input(part.batch);
+    if (!isPointwise(g, windows))
+      return copyPatches(g, windows, image.data, fill, part, target);
+    if (isa<FloatType>(fill.getType()))
+      return copyFloats(g, image, part, target);
+    copyBytes(g, image, part, target);
+  };
+}
+
+FailureOr<Convolution> planConvolution(Node &node, const Tensor &input,
+                                       const Tensor &weights) {
+  GraphBuilder &g = node.g;
+  FailureOr<Windows> windows = convWindows(node, input, weights);
+  if (failed(windows))
+    return failure();
+  Convolution c;
+  c.windows = *windows;
+  const Windows &w = c.windows;
+  c.dims = {input.dims[0], weights.dims[0]};
+  c.dims.append(w.output.begin(), w.output.end());
+  c.shape.batch = g.mul(input.dims[0], w.groups);
+  c.shape.rows = g.div(weights.dims[0], w.groups);
+  c.shape.columns = g.product(w.output);
+  c.shape.depth = g.mul(w.channels, g.product(w.kernel));
+  Value one = g.number(1), pixels = g.product(w.input);
+  Value channels = w.channels, groups = w.groups;
+  ProductShape shape = c.shape;
+  c.input = [=, &g](Value batch) {
+    Value offset = g.product({batch, channels, pixels});
+    return Matrix{g.at(input.buffer->data, g.mul(offset, input.type.bytes())),
+                  input.type, pixels, one};
+  };
+  c.weights = [=, &g](Value batch) {
+    Value offset = g.product({g.rem(batch, groups), shape.rows, shape.depth});
+    return Matrix{
+        g.at(weights.buffer->data, g.mul(offset, weights.type.bytes())),
+        weights.type, shape.depth, one};
+  };
+  return c;
+}
+
+//===----------------------------------------------------------------------===//
+// Conv
+//===----------------------------------------------------------------------===//
+
 static LogicalResult emitConv(Node &node) {
   GraphBuilder &g = node.g;
   ElementType type = node.input(0).type;
@@ -210,57 +227,35 @@ static LogicalResult emitConv(Node &node) {
   if (!type.compute().isF32() || type.isMiniFloat())
     return node.refuse("expected elements of f32, f16 or bf16");
   Tensor x = productOperand(g, node.input(0));
-  FailureOr<Windows> windows = convWindows(node, x, node.input(1));
-  if (failed(windows))
-    return failure();
-  const Windows &w = *windows;
   Tensor weights = productOperand(g, node.input(1));
-  Values dims = {x.dims[0], weights.dims[0]};
-  dims.append(w.output.begin(), w.output.end());
-  Tensor y = g.allocateTensor(g.b.getF32Type(), dims);
-
-  Value groups = g.number(w.groups), channels = weights.dims[1];
-  Value pixelsIn = g.product(w.input), pixels = g.product(w.output);
-  ProductShape shape;
-  shape.batch = g.mul(x.dims[0], groups);
-  shape.rows = g.div(weights.dims[0], groups);
-  shape.columns = pixels;
-  shape.depth = g.mul(channels, g.product(w.kernel));
-  Value one = g.number(1);
-  ElementType f32 = g.b.getF32Type();
-  auto inputOf = [&](Value batch) {
-    Value offset = g.product({batch, channels, pixelsIn});
-    return Matrix{g.at(x.buffer->data, g.mul(offset, 4)), f32, pixelsIn, one};
-  };
-  auto weightsOf = [&](Value batch) {
-    Value group = g.rem(batch, groups);
-    Value offset = g.product({group, shape.rows, shape.depth});
-    return Matrix{g.at(weights.buffer->data, g.mul(offset, 4)), f32,
-                  shape.depth, one};
-  };
-  auto resultOf = [&](Value batch) {
-    Value offset = g.product({batch, shape.rows, pixels});
-    return Matrix{g.at(y.buffer->data, g.mul(offset, 4)), f32, pixels, one};
+  FailureOr<Convolution> plan = planConvolution(node, x, weights);
+  if (failed(plan))
+    return failure();
+  const Convolution &c = *plan;
+  Tensor y = g.allocateTensor(g.b.getF32Type(), c.dims);
+  auto result = [&](Value batch) {
+    Value offset = g.product({batch, c.shape.rows, c.shape.columns});
+    return Matrix{g.at(y.buffer->data, g.mul(offset, 4)), y.type,
+                  c.shape.columns, g.number(1)};
   };
   Epilogue epilogue;
   if (node.hasInput(2)) {
+    Value have = g.count(node.input(2));
+    if (g.known(have) && g.known(c.dims[1]) && !g.same(have, c.dims[1]))
+      return node.refuse("input 2 has " + Twine(*g.known(have)) +
+                         " elements, expected " + Twine(*g.known(c.dims[1])));
+    g.require(g.equal(have, c.dims[1]),
+              node.describe() + ": input 2 does not fit the weights");
     Tensor bias = productOperand(g, node.input(2));
-    epilogue = [&g, bias, groups, shape](Value sum, const Access &access) {
-      Value channel = g.add(g.mul(g.rem(access.indices[0], groups), shape.rows),
-                            access.indices[1]);
+    epilogue = [&g, &c, bias](Value sum, const Access &access) -> Value {
+      Value channel = c.channelOf(g, access.indices[0], access.indices[1]);
       Value value = g.splat(g.loadElement(bias, channel), access.lanes);
-      return Value(arith::AddFOp::create(g.b, g.loc, sum, value));
+      return arith::AddFOp::create(g.b, g.loc, sum, value);
     };
   }
-  if (isPointwise(g, w))
-    emitProducts(g, shape, weightsOf, inputOf, resultOf, epilogue);
-  else
-    emitPanelProducts(
-        g, shape, weightsOf,
-        [&](const PanelPart &part, Value target) {
-          copyPatches(g, w, channels, inputOf(part.batch).data, part, target);
-        },
-        resultOf, epilogue);
+  Value zero = g.constant(g.b.getF32Type(), 0);
+  emitPanelProducts(g, c.shape, c.weights, c.patches(g, zero), result,
+                    epilogue);
   node.setResult(0, convertedTo(g, y, type));
   return success();
 }

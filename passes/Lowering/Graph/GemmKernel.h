@@ -19,36 +19,34 @@
 #ifndef LLMOPT_PASSES_LOWERING_GRAPH_GEMMKERNEL_H
 #define LLMOPT_PASSES_LOWERING_GRAPH_GEMMKERNEL_H
 
-#include "passes/Lowering/Graph/GraphBuilder.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "passes/Lowering/Graph/Panels.h"
 
 namespace llmopt::graph {
 
-inline constexpr int64_t kPanelColumns = 64;
+/// Rows of a panel that are multiplied at a time.
 inline constexpr int64_t kPanelDepth = 256;
-
-/// A matrix in memory, strides in elements.
-struct Matrix {
-  mlir::Value data;
-  ElementType type;
-  mlir::Value rowStride, columnStride;
-};
 
 struct ProductShape {
   mlir::Value batch, rows, columns, depth;
 };
 
-/// The matrix of a number in the batch; called inside of a task.
-using MatrixOf = std::function<Matrix(mlir::Value batch)>;
-
-/// A part of B: rows [firstRow, firstRow + rows) of the columns
-/// [firstColumn, firstColumn + columns).
-struct PanelPart {
+/// The rows and columns of a task.
+struct Block {
   mlir::Value batch, firstRow, rows, firstColumn, columns;
 };
-/// Emits the copy of a part to f32 [rows, kPanelColumns], zeros after the last
-/// column.
-using PanelCopy =
-    std::function<void(const PanelPart &part, mlir::Value target)>;
+
+/// Calls body for blocks of rows of panels of kPanelColumns columns, in
+/// parallel. A block has at most `mostRows` rows, where there are enough blocks
+/// for all threads.
+void forBlocks(GraphBuilder &g, const ProductShape &shape, int64_t mostRows,
+               llvm::function_ref<void(const Block &)> body);
+
+/// The module that is generated.
+mlir::ModuleOp moduleOf(GraphBuilder &g);
+
+/// The matrix of a number in the batch; called inside of a task.
+using MatrixOf = std::function<Matrix(mlir::Value batch)>;
 
 /// What becomes of an element (or 16 of a row) of a result: a new value of the
 /// same type. The indices are batch, row and column.

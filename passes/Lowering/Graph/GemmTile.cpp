@@ -17,12 +17,30 @@ namespace {
 
 /// Arguments of the function.
 struct PanelCall {
-  Value a, aRow, aDepth, panel, panelRow, c, cRow, rows, columns, depth, add;
+  PanelKind kind;
+  Value a, aRow, aStep, panel, panelStep, c, cRow, rows, columns, steps, add;
 };
 
 /// Rows of the largest tile; its accumulators with 64 columns of AVX-512 or 16
 /// of AVX2 leave registers for a row of the panel.
 constexpr int64_t kTileRows = 6;
+
+Type laneType(KernelBuilder &k, PanelKind kind) {
+  return kind == PanelKind::F32 ? k.f32Type() : k.i32Type();
+}
+
+/// sum + x * b
+Value multiply(KernelBuilder &k, PanelKind kind, Value sum, Value x, Value b) {
+  switch (kind) {
+  case PanelKind::F32:
+    return k.fma(x, b, sum);
+  case PanelKind::Bytes:
+    return k.dot(sum, k.bitcast(b, k.bytes()), x);
+  case PanelKind::Shorts:
+    return k.dotPairs(sum, x, b);
+  }
+  llvm_unreachable("all kinds are handled");
+}
 
 /// A tile of `rows` x 16 `vectors` at row `first` and column `column`.
 void emitTile(KernelBuilder &k, const PanelCall &p, Value first, Value column,
@@ -32,6 +50,7 @@ void emitTile(KernelBuilder &k, const PanelCall &p, Value first, Value column,
   Value c = k.at(k.at(p.c, k.mul(first, p.cRow)), bytes);
   Value panel = k.at(p.panel, bytes);
   Value left = k.sub(p.columns, column);
+  Type lane = laneType(k, p.kind), lanes = VectorType::get(kLanes, lane);
   Values aRows, cRows, counts, sums;
   for (int64_t row = 0; row < rows; ++row) {
     aRows.push_back(a);
@@ -46,32 +65,33 @@ void emitTile(KernelBuilder &k, const PanelCall &p, Value first, Value column,
     counts.push_back(k.sub(left, k.min(left, 16 * v)));
   for (Value row : cRows)
     for (int64_t v = 0; v < vectors; ++v)
-      sums.push_back(
-          k.loadFloats(k.at(row, v * kVectorBytes), k.mul(p.add, counts[v])));
+      sums.push_back(k.bitcast(
+          k.loadFloats(k.at(row, v * kVectorBytes), k.mul(p.add, counts[v])),
+          lanes));
   sums.push_back(k.size(0));
   sums.push_back(panel);
-  sums = k.loop(p.depth, 1, sums, [&](Value, ValueRange in) {
+  sums = k.loop(p.steps, 1, sums, [&](Value, ValueRange in) {
     Values next(in);
     Value position = next.pop_back_val();
     Value offset = next.pop_back_val();
     Values b;
     for (int64_t v = 0; v < vectors; ++v)
-      b.push_back(k.load(k.floats(), position, v * kVectorBytes));
+      b.push_back(k.load(lanes, position, v * kVectorBytes));
     for (int64_t row = 0; row < rows; ++row) {
-      Value x = k.loadBroadcast(k.f32Type(), k.at(aRows[row], offset));
+      Value x = k.loadBroadcast(lane, k.at(aRows[row], offset));
       for (int64_t v = 0; v < vectors; ++v) {
         Value &sum = next[row * vectors + v];
-        sum = k.fma(x, b[v], sum);
+        sum = multiply(k, p.kind, sum, x, b[v]);
       }
     }
-    next.push_back(k.add(offset, p.aDepth));
-    next.push_back(k.at(position, p.panelRow));
+    next.push_back(k.add(offset, p.aStep));
+    next.push_back(k.at(position, p.panelStep));
     return next;
   });
   for (int64_t row = 0; row < rows; ++row)
     for (int64_t v = 0; v < vectors; ++v)
-      k.storeFloats(sums[row * vectors + v], k.at(cRows[row], v * kVectorBytes),
-                    counts[v]);
+      k.storeFloats(k.bitcast(sums[row * vectors + v], k.floats()),
+                    k.at(cRows[row], v * kVectorBytes), counts[v]);
 }
 
 /// All rows of 16 `vectors` columns at `column`.
@@ -107,12 +127,26 @@ void emitPanel(KernelBuilder &k, const PanelCall &p) {
 
 } // namespace
 
-func::FuncOp gemmPanelF32(ModuleOp module, Isa isa) {
-  return getOrCreateFunction(module, "gemm_panel_f32", "piipipiiiii", isa,
-                             [](KernelBuilder &k, ValueRange in) {
-                               emitPanel(k, {in[0], in[1], in[2], in[3], in[4],
-                                             in[5], in[6], in[7], in[8], in[9],
-                                             in[10]});
+PanelKind integerPanel(Isa isa) {
+  return isa == Isa::Avx512Vnni ? PanelKind::Bytes : PanelKind::Shorts;
+}
+
+int64_t rowsPerStep(PanelKind kind) {
+  return kind == PanelKind::F32 ? 1 : kind == PanelKind::Bytes ? 4 : 2;
+}
+
+static StringRef functionName(PanelKind kind) {
+  return kind == PanelKind::F32     ? "gemm_panel_f32"
+         : kind == PanelKind::Bytes ? "gemm_panel_u8s8"
+                                    : "gemm_panel_s16";
+}
+
+func::FuncOp gemmPanel(ModuleOp module, Isa isa, PanelKind kind) {
+  return getOrCreateFunction(module, functionName(kind), "piipipiiiii", isa,
+                             [=](KernelBuilder &k, ValueRange in) {
+                               emitPanel(k, {kind, in[0], in[1], in[2], in[3],
+                                             in[4], in[5], in[6], in[7], in[8],
+                                             in[9], in[10]});
                              });
 }
 

@@ -15,12 +15,26 @@
 
 namespace llmopt::graph {
 
-/// func @gemm_panel_f32(a, aRowBytes, aDepthBytes, panel, panelBytes, c,
-///                      cRowBytes, rows, columns, depth, add)
+/// What four bytes of a row of A and of a column of a panel are.
+enum class PanelKind {
+  F32,   ///< one float
+  Bytes, ///< four rows of the panel, unsigned; four columns of A, signed
+  Shorts ///< two rows of the panel and columns of A, 16 bits signed
+};
+
+/// The kind for products of 8-bit integers: Bytes where one instruction
+/// multiplies them exactly, else Shorts.
+PanelKind integerPanel(Isa isa);
+/// Rows of B in a row of the panel.
+int64_t rowsPerStep(PanelKind kind);
+
+/// func @gemm_panel_X(a, aRowBytes, aStepBytes, panel, panelStepBytes, c,
+///                    cRowBytes, rows, columns, steps, add)
 /// c[i][j] = (add ? c[i][j] : 0) + sum over k of a[i][k] panel[k][j], j <
-/// columns <= kPanelColumns. Rows of the panel are panelBytes apart and can be
-/// read up to a multiple of 16 columns, to kPanelColumns for more than 32.
-mlir::func::FuncOp gemmPanelF32(mlir::ModuleOp module, Isa isa);
+/// columns <= kPanelColumns, for elements k of 4 bytes; c is f32 or i32. Rows
+/// of the panel can be read up to a multiple of 16 columns, to kPanelColumns
+/// for more than 32.
+mlir::func::FuncOp gemmPanel(mlir::ModuleOp module, Isa isa, PanelKind kind);
 
 } // namespace llmopt::graph
 

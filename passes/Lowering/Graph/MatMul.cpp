@@ -88,7 +88,8 @@ static Values broadcastBatch(GraphBuilder &g, const Operand &a,
   return g.broadcast({left, right}, what);
 }
 
-FailureOr<Tensor> multiply(Node &node, Operand a, Operand b) {
+FailureOr<StackProduct> planProduct(Node &node, Operand a, Operand b,
+                                    bool mayStack) {
   GraphBuilder &g = node.g;
   size_t aRank = a.dims.size(), bRank = b.dims.size();
   Value rows = a.dims[aRank - 2], depth = a.dims[aRank - 1];
@@ -99,23 +100,63 @@ FailureOr<Tensor> multiply(Node &node, Operand a, Operand b) {
                        " elements");
   g.require(g.equal(depth, bRows),
             node.describe() + ": rows and columns differ in length");
-  Values batch = broadcastBatch(g, a, b, node.describe());
-  Values dims = batch;
-  dims.append({rows, columns});
-  Tensor result = g.allocateTensor(a.type, dims);
-  if (isSingle(g, b) && a.isRowMajor) {
+  StackProduct p;
+  p.batch = broadcastBatch(g, a, b, node.describe());
+  p.dims = p.batch;
+  p.dims.append({rows, columns});
+  if (mayStack && isSingle(g, b) && a.isRowMajor) {
     a = stacked(g, a);
     b.dims.erase(b.dims.begin(), b.dims.end() - 2);
     b.strides.erase(b.strides.begin(), b.strides.end() - 2);
     rows = a.dims[0];
-    batch.clear();
+    p.batch.clear();
+    p.isStacked = true;
   }
-  Operand c(g, result);
-  if (batch.empty())
-    c = stacked(g, c);
-  Value count = g.product(batch);
-  emitProducts(g, {count, rows, columns, depth}, matrixOf(g, a, batch),
-               matrixOf(g, b, batch), matrixOf(g, c, batch));
+  p.shape = {g.product(p.batch), rows, columns, depth};
+  p.a = matrixOf(g, a, p.batch);
+  p.b = matrixOf(g, b, p.batch);
+  return p;
+}
+
+Value StackProduct::elementOf(GraphBuilder &g, const Access &access) const {
+  Value row = g.add(g.mul(access.indices[0], shape.rows), access.indices[1]);
+  return g.add(g.mul(row, shape.columns), access.indices[2]);
+}
+
+FailureOr<Tensor> multiply(Node &node, Operand a, Operand b) {
+  GraphBuilder &g = node.g;
+  FailureOr<StackProduct> product = planProduct(node, a, b);
+  if (failed(product))
+    return failure();
+  Tensor result = g.allocateTensor(a.type, product->dims);
+  const ProductShape &shape = product->shape;
+  auto matrix = [&](Value batch) {
+    Value offset = g.product({batch, shape.rows, shape.columns});
+    return Matrix{g.at(result.buffer->data, g.mul(offset, a.type.bytes())),
+                  a.type, shape.columns, g.number(1)};
+  };
+  emitProducts(g, shape, product->a, product->b, matrix);
+  return result;
+}
+
+FailureOr<std::pair<Operand, Operand>>
+matMulOperands(Node &node, const Tensor &left, const Tensor &right) {
+  if (left.rank() == 0 || right.rank() == 0)
+    return node.refuse("an input has no dimensions, expected at least 1");
+  Operand a(node.g, left), b(node.g, right);
+  if (left.rank() == 1)
+    a.insert(node.g, 0);
+  if (right.rank() == 1)
+    b.insert(node.g, 1);
+  return std::make_pair(a, b);
+}
+
+Values withoutAdded(ArrayRef<Value> dims, const Tensor &a, const Tensor &b) {
+  Values result(dims);
+  if (b.rank() == 1)
+    result.pop_back();
+  if (a.rank() == 1)
+    result.erase(result.end() - (b.rank() == 1 ? 1 : 2));
   return result;
 }
 
@@ -141,24 +182,14 @@ static LogicalResult emitMatMul(Node &node) {
   ElementType type = node.input(0).type;
   if (failed(checkTypes(node, type, node.input(1).type)))
     return failure();
-  int64_t aRank = node.input(0).rank(), bRank = node.input(1).rank();
-  if (aRank == 0 || bRank == 0)
-    return node.refuse("an input has no dimensions, expected at least 1");
-  Tensor left = productOperand(g, node.input(0));
-  Operand a(g, left), b(g, node.buffer(1));
-  if (aRank == 1)
-    a.insert(g, 0);
-  if (bRank == 1)
-    b.insert(g, 1);
-  FailureOr<Tensor> product = multiply(node, a, b);
+  Tensor left = productOperand(g, node.input(0)), right = node.buffer(1);
+  auto operands = matMulOperands(node, left, right);
+  if (failed(operands))
+    return failure();
+  FailureOr<Tensor> product = multiply(node, operands->first, operands->second);
   if (failed(product))
     return failure();
-  // What was inserted goes away.
-  Values dims = product->dims;
-  if (bRank == 1)
-    dims.pop_back();
-  if (aRank == 1)
-    dims.erase(dims.end() - (bRank == 1 ? 1 : 2));
+  Values dims = withoutAdded(product->dims, left, right);
   node.setResult(0, convertedTo(g, g.reshaped(*product, dims), type));
   return success();
 }

@@ -31,6 +31,33 @@ struct Operand {
   void insert(GraphBuilder &g, size_t axis);
 };
 
+/// Products of stacks, ready to be emitted. The result is dense, of dimensions
+/// `dims`, as [shape.batch, shape.rows, shape.columns].
+struct StackProduct {
+  ProductShape shape;
+  MatrixOf a, b;
+  Values dims;
+  Values batch;           ///< dimensions of the batch
+  bool isStacked = false; ///< the rows are those of all matrices of A
+
+  /// Row-major number of an element in the result.
+  mlir::Value elementOf(GraphBuilder &g, const Access &access) const;
+};
+
+/// Broadcasts the batches; refuses what does not fit. `mayStack`: matrices of A
+/// that are multiplied by the same B may become one.
+mlir::FailureOr<StackProduct> planProduct(Node &node, Operand a, Operand b,
+                                          bool mayStack = true);
+
+/// The operands of MatMul and its relatives: a vector becomes a row of A or a
+/// column of B.
+mlir::FailureOr<std::pair<Operand, Operand>>
+matMulOperands(Node &node, const Tensor &a, const Tensor &b);
+/// The dimensions of the product of tensors without those that matMulOperands
+/// has added.
+Values withoutAdded(llvm::ArrayRef<mlir::Value> dims, const Tensor &a,
+                    const Tensor &b);
+
 /// The products of two stacks with numpy's broadcasting; small floats of `b`
 /// are multiplied by f32. The result has the type of `a`.
 mlir::FailureOr<Tensor> multiply(Node &node, Operand a, Operand b);

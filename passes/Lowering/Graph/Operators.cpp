@@ -32,6 +32,8 @@ static Table makeTable() {
       lineNormOperators(),
       matMulOperators(),
       paddingOperators(),
+      quantizedConvOperators(),
+      quantizedMatMulOperators(),
       reductionOperators(),
       rotaryOperators(),
       scatteringOperators(),

@@ -31,6 +31,8 @@ llvm::ArrayRef<OperatorRow> layoutOperators();
 llvm::ArrayRef<OperatorRow> lineNormOperators();
 llvm::ArrayRef<OperatorRow> matMulOperators();
 llvm::ArrayRef<OperatorRow> paddingOperators();
+llvm::ArrayRef<OperatorRow> quantizedConvOperators();
+llvm::ArrayRef<OperatorRow> quantizedMatMulOperators();
 llvm::ArrayRef<OperatorRow> reductionOperators();
 llvm::ArrayRef<OperatorRow> rotaryOperators();
 llvm::ArrayRef<OperatorRow> scatteringOperators();

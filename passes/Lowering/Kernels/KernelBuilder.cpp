@@ -314,9 +314,22 @@ void KernelBuilder::storeFloats(Value value, Value pointer, Value count) {
                               b.getI32IntegerAttr(4));
 }
 
+Value KernelBuilder::loadMasked(Type type, Value pointer, Value mask,
+                                Value others) {
+  return LLVM::MaskedLoadOp::create(b, loc, type, pointer, mask, others,
+                                    b.getI32IntegerAttr(1));
+}
+
 Value KernelBuilder::broadcast(Value scalar) {
   return vector::BroadcastOp::create(
       b, loc, VectorType::get(kLanes, scalar.getType()), scalar);
+}
+
+Value KernelBuilder::evenLanes(Value low, Value high) {
+  SmallVector<int64_t> order;
+  for (int64_t lane = 0; lane < kLanes; ++lane)
+    order.push_back(2 * lane);
+  return vector::ShuffleOp::create(b, loc, low, high, order);
 }
 
 Value KernelBuilder::extract(Value vector, int64_t lane) {
@@ -361,6 +374,20 @@ Value KernelBuilder::dotAvx2(Value acc, Value weights, Value x) {
     halves[which] = add(half(acc, which), quads);
   }
   return join(halves[0], halves[1]);
+}
+
+Value KernelBuilder::dotPairs(Value acc, Value x, Value y) {
+  VectorType shorts = VectorType::get(2 * kLanes, b.getI16Type());
+  x = bitcast(x, shorts);
+  y = bitcast(y, shorts);
+  if (hasAvx512())
+    return add(acc, intrinsic("llvm.x86.avx512.pmaddw.d.512", ints(), {x, y}));
+  Value halves[2];
+  for (int64_t which : {0, 1})
+    halves[which] =
+        intrinsic("llvm.x86.avx2.pmadd.wd", VectorType::get(8, i32Type()),
+                  {half(x, which), half(y, which)});
+  return add(acc, join(halves[0], halves[1]));
 }
 
 Value KernelBuilder::biasOfSum(Value sum) {

@@ -147,11 +147,17 @@ public:
   /// them.
   mlir::Value loadFloats(mlir::Value pointer, mlir::Value count);
   void storeFloats(mlir::Value value, mlir::Value pointer, mlir::Value count);
+  /// The lanes of `type`, 16 of any element, whose bit of the mask is set;
+  /// those of `others` for the rest.
+  mlir::Value loadMasked(mlir::Type type, mlir::Value pointer, mlir::Value mask,
+                         mlir::Value others);
   mlir::Value broadcast(mlir::Value scalar); ///< to 16 lanes
   mlir::Value loadBroadcast(mlir::Type scalarType, mlir::Value pointer) {
     return broadcast(load(scalarType, pointer));
   }
   mlir::Value extract(mlir::Value vector, int64_t lane);
+  /// Lanes 0, 2, 4, ... of two vectors of 16.
+  mlir::Value evenLanes(mlir::Value low, mlir::Value high);
 
   // Integer products.
   /// acc[lane] += sum over the lane's four bytes of weight code times
@@ -160,6 +166,8 @@ public:
   /// result and is to be corrected by biasOfSum; on AVX2 the product is of the
   /// signed codes.
   mlir::Value dot(mlir::Value acc, mlir::Value weights, mlir::Value x);
+  /// acc[lane] += the sum of products of the lane's two 16-bit numbers.
+  mlir::Value dotPairs(mlir::Value acc, mlir::Value x, mlir::Value y);
   /// What an accumulator of dot starts with, given the sum (i32) of the
   /// activations.
   mlir::Value biasOfSum(mlir::Value sum);

@@ -32,3 +32,27 @@ module attributes {onnx.opset = {"ai.onnx" = 21 : i64}} {
     return %4 : !onnx.value
   }
 }
+
+// -----
+
+module attributes {onnx.opset = {"ai.onnx" = 21 : i64, "com.microsoft" = 1 : i64}} {
+  func.func @main(%a: tensor<2x3xui8>, %b: tensor<3x5xi8>, %z: tensor<4xi8>, %u: tensor<ui8>, %f: tensor<2x3xf32>, %s: tensor<f32>) -> !onnx.value {
+    // expected-error @below {{input 3 has 4 elements, expected 1 or 5}}
+    %0 = onnx.node "MatMulInteger"(%a, %b, %u, %z) : (tensor<2x3xui8>, tensor<3x5xi8>, tensor<ui8>, tensor<4xi8>) -> !onnx.value
+    // expected-error @below {{the type of zero point 3 is not that of its matrix}}
+    %1 = onnx.node "MatMulInteger"(%a, %b, %u, %u) : (tensor<2x3xui8>, tensor<3x5xi8>, tensor<ui8>, tensor<ui8>) -> !onnx.value
+    // expected-error @below {{input 0 must be of 8-bit integers}}
+    %2 = onnx.node "MatMulInteger"(%f, %b) : (tensor<2x3xf32>, tensor<3x5xi8>) -> !onnx.value
+    return %2 : !onnx.value
+  }
+}
+
+// -----
+
+module attributes {onnx.opset = {"ai.onnx" = 21 : i64}} {
+  func.func @main(%x: tensor<1x4x8x8xf32>, %w: tensor<6x4x3x3xf32>, %b: tensor<5xf32>) -> !onnx.value {
+    // expected-error @below {{input 2 has 5 elements, expected 6}}
+    %0 = onnx.node "Conv"(%x, %w, %b) : (tensor<1x4x8x8xf32>, tensor<6x4x3x3xf32>, tensor<5xf32>) -> !onnx.value
+    return %0 : !onnx.value
+  }
+}
