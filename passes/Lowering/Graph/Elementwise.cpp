@@ -102,4 +102,40 @@ Tensor mapElements(GraphBuilder &g, ArrayRef<Tensor> inputs, ElementType type,
   return result;
 }
 
+LogicalResult mapInputs(Node &node, ElementType type,
+                        const ElementFunction &function, bool hasLanes) {
+  SmallVector<Tensor> inputs;
+  for (size_t i = 0; i < node.inputCount(); ++i)
+    inputs.push_back(node.input(i));
+  node.setResult(0, mapElements(node.g, inputs, type, function, node.describe(),
+                                hasLanes));
+  return success();
+}
+
+FailureOr<ElementType> commonType(Node &node, size_t first) {
+  ElementType type = node.input(first).type;
+  for (size_t i = first + 1; i < node.inputCount(); ++i)
+    if (node.hasInput(i) && node.input(i).type != type)
+      return node.refuse("its inputs have different element types");
+  return type;
+}
+
+FailureOr<Tensor> alignedOperand(Node &node) {
+  const Tensor &operand = node.input(1);
+  if (node.version() >= 7 || !node.hasAttribute("axis"))
+    return operand;
+  int64_t rank = node.input(0).rank();
+  FailureOr<int64_t> axis = node.axis(node.attribute("axis", int64_t(0)), rank);
+  if (failed(axis))
+    return failure();
+  int64_t behind = rank - *axis - operand.rank();
+  if (behind < 0)
+    return node.refuse("axis " + Twine(*axis) + " leaves no place for the " +
+                       Twine(operand.rank()) +
+                       " dimensions of the second input");
+  Values dims = operand.dims;
+  dims.append(behind, node.g.number(1));
+  return node.g.reshaped(operand, dims);
+}
+
 } // namespace llmopt::graph

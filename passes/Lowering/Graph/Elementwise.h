@@ -25,6 +25,25 @@ Tensor mapElements(GraphBuilder &g, llvm::ArrayRef<Tensor> inputs,
                    ElementType type, const ElementFunction &function,
                    const llvm::Twine &what, bool hasLanes = true);
 
+/// mapElements of all inputs of a node into its only result.
+mlir::LogicalResult mapInputs(Node &node, ElementType type,
+                              const ElementFunction &function,
+                              bool hasLanes = true);
+
+/// The common element type of the inputs from `first` on that are there; emits
+/// an error if they differ.
+mlir::FailureOr<ElementType> commonType(Node &node, size_t first = 0);
+
+/// The second operand as version 7 has it. Earlier versions align it with the
+/// attribute `axis` of the first one's dimensions.
+mlir::FailureOr<Tensor> alignedOperand(Node &node);
+
+/// Creates an operation, or folds it: elements of small tensors are known.
+template <typename Op, typename... Args>
+mlir::Value fold(GraphBuilder &g, Args &&...args) {
+  return g.b.createOrFold<Op>(g.loc, std::forward<Args>(args)...);
+}
+
 /// An expression of any kind. `depth` is set from the tensors it reads.
 Tensor makeExpression(ElementType type, llvm::ArrayRef<mlir::Value> dims,
                       llvm::ArrayRef<Tensor> reads, Expression expression);

@@ -191,6 +191,65 @@ static Real pow(const Real &x, const Real &y) {
 }
 
 //===----------------------------------------------------------------------===//
+// Remainder
+//===----------------------------------------------------------------------===//
+
+/// The exponent of a positive f64, with its bias; of denormal numbers a lower
+/// bound.
+static Value exponentOf(const Real &x) {
+  GraphBuilder &g = x.builder();
+  Value exponent = arith::ShRUIOp::create(g.b, g.loc, x.bits(), g.number(52));
+  return g.select(g.equal(exponent, 0), g.number(-52), exponent);
+}
+
+/// x 2^k for 0 <= k < 3000.
+static Real scaled(Real x, Value k) {
+  GraphBuilder &g = x.builder();
+  for (int step = 0; step < 3; ++step) {
+    Value part = g.min(k, 1000);
+    x = x * powerOfTwo(x, part);
+    k = g.sub(k, part);
+  }
+  return x;
+}
+
+/// Of positive f64, exactly: each step takes up to 50 bits off the quotient.
+static Real remainderOfMagnitudes(const Real &x, const Real &y) {
+  GraphBuilder &g = x.builder();
+  constexpr int64_t kBits = 50;
+  Value bits = g.max(g.sub(exponentOf(x), exponentOf(y)), 0);
+  Value steps = g.add(g.div(bits, kBits), 1);
+  Values rest = g.loop(steps, ValueRange{x}, [&](Value i, ValueRange carried) {
+    Real r(g, carried[0]);
+    Real divisor = scaled(y, g.mul(g.sub(g.sub(steps, 1), i), g.number(kBits)));
+    Real quotient = (r / divisor).apply<math::TruncOp>();
+    Real next = fma(-quotient, divisor, r);
+    // The quotient may have been rounded up.
+    return Values{choose(next < 0, next + divisor, next)};
+  });
+  return {g, rest[0]};
+}
+
+static Real remainder(const Real &x, const Real &y) {
+  GraphBuilder &g = x.builder();
+  Real a = absolute(x), b = absolute(y), one = x.constant(1);
+  Value isFinite = a < kInfinity;
+  Value isProper = arith::AndIOp::create(
+      g.b, g.loc, isFinite,
+      arith::AndIOp::create(g.b, g.loc, 0 < b, b < kInfinity));
+  Real dividend = choose(isProper, a, one), divisor = choose(isProper, b, one);
+  Real rest = x.isDouble()
+                  ? remainderOfMagnitudes(dividend, divisor)
+                  : Real(g, arith::TruncFOp::create(
+                                g.b, g.loc, x.type(),
+                                Value(remainderOfMagnitudes(
+                                    toDouble(dividend), toDouble(divisor)))));
+  rest = choose(isProper, rest, x.constant(kNaN));
+  Value isWhole = arith::AndIOp::create(g.b, g.loc, isFinite, b == kInfinity);
+  return copySign(choose(isWhole, a, rest), x);
+}
+
+//===----------------------------------------------------------------------===//
 // Activations
 //===----------------------------------------------------------------------===//
 
@@ -349,6 +408,9 @@ Value log(GraphBuilder &g, Value x) { return log(Real(g, x)); }
 Value log1p(GraphBuilder &g, Value x) { return log1p(Real(g, x)); }
 Value pow(GraphBuilder &g, Value x, Value y) {
   return pow(Real(g, x), Real(g, y));
+}
+Value remainder(GraphBuilder &g, Value x, Value y) {
+  return remainder(Real(g, x), Real(g, y));
 }
 Value sqrt(GraphBuilder &g, Value x) { return squareRoot(Real(g, x)); }
 Value tanh(GraphBuilder &g, Value x) { return tanh(Real(g, x)); }

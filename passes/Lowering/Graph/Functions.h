@@ -27,6 +27,8 @@ mlir::Value log(GraphBuilder &g, mlir::Value x);
 /// ln(1 + x)
 mlir::Value log1p(GraphBuilder &g, mlir::Value x);
 mlir::Value pow(GraphBuilder &g, mlir::Value x, mlir::Value y);
+/// The remainder of the division that rounds to zero; of scalars.
+mlir::Value remainder(GraphBuilder &g, mlir::Value x, mlir::Value y);
 mlir::Value sqrt(GraphBuilder &g, mlir::Value x);
 
 mlir::Value tanh(GraphBuilder &g, mlir::Value x);

@@ -18,6 +18,7 @@ using Table = llvm::StringMap<SmallVector<const OperatorRow *, 1>>;
 static Table makeTable() {
   Table table;
   const ArrayRef<OperatorRow> tables[] = {
+      activationOperators(),
       argReductionOperators(),
       arithmeticOperators(),
       attentionOperators(),
@@ -30,6 +31,7 @@ static Table makeTable() {
       groupQueryAttentionOperators(),
       layoutOperators(),
       lineNormOperators(),
+      logicOperators(),
       matMulOperators(),
       paddingOperators(),
       quantizedConvOperators(),

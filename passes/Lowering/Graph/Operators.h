@@ -17,6 +17,7 @@
 
 namespace llmopt::graph {
 
+llvm::ArrayRef<OperatorRow> activationOperators();
 llvm::ArrayRef<OperatorRow> argReductionOperators();
 llvm::ArrayRef<OperatorRow> arithmeticOperators();
 llvm::ArrayRef<OperatorRow> attentionOperators();
@@ -29,6 +30,7 @@ llvm::ArrayRef<OperatorRow> generationOperators();
 llvm::ArrayRef<OperatorRow> groupQueryAttentionOperators();
 llvm::ArrayRef<OperatorRow> layoutOperators();
 llvm::ArrayRef<OperatorRow> lineNormOperators();
+llvm::ArrayRef<OperatorRow> logicOperators();
 llvm::ArrayRef<OperatorRow> matMulOperators();
 llvm::ArrayRef<OperatorRow> paddingOperators();
 llvm::ArrayRef<OperatorRow> quantizedConvOperators();

@@ -6,9 +6,11 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "passes/Lowering/Graph/Conversion.h"
 #include "passes/Lowering/Graph/Elementwise.h"
 #include "passes/Lowering/Graph/Functions.h"
 #include "passes/Lowering/Graph/Operators.h"
+#include "passes/Lowering/Graph/Real.h"
 
 using namespace mlir;
 
@@ -21,13 +23,159 @@ template <UnaryFunction function> static LogicalResult floatUnary(Node &node) {
   ElementType type = node.input(0).type;
   if (!type.isFloat())
     return node.refuse("its input has no floating-point elements");
-  node.setResult(0, mapElements(
-                        node.g, {node.input(0)}, type,
-                        [](GraphBuilder &g, ArrayRef<Value> in) {
-                          return function(g, in[0]);
-                        },
-                        node.describe()));
-  return success();
+  return mapInputs(node, type, [](GraphBuilder &g, ArrayRef<Value> in) {
+    return function(g, in[0]);
+  });
+}
+
+template <typename Op> static Value rounded(GraphBuilder &g, Value x) {
+  return fold<Op>(g, x);
+}
+
+static Value reciprocal(GraphBuilder &g, Value x) { return 1.0 / Real(g, x); }
+
+static Value softsign(GraphBuilder &g, Value x) {
+  Real real(g, x);
+  return real / (absolute(real) + 1);
+}
+
+static Value hardSwish(GraphBuilder &g, Value x) {
+  Real real(g, x);
+  Real gate = fma(real, real.constant(1.0 / 6), real.constant(0.5));
+  return real * clamp(gate, real.constant(0), real.constant(1));
+}
+
+//===----------------------------------------------------------------------===//
+// Functions with attributes
+//===----------------------------------------------------------------------===//
+
+using AttributeFunction = Real (*)(const Real &x, double alpha, double beta);
+
+struct FloatAttribute {
+  llvm::StringLiteral name;
+  double byDefault;
+};
+
+/// A function of floats with up to two attributes of type float.
+static LogicalResult emitWith(Node &node, FloatAttribute first,
+                              FloatAttribute second,
+                              AttributeFunction function) {
+  ElementType type = node.input(0).type;
+  if (!type.isFloat())
+    return node.refuse("its input has no floating-point elements");
+  double alpha = node.attribute(first.name, first.byDefault);
+  double beta = second.name.empty()
+                    ? second.byDefault
+                    : node.attribute(second.name, second.byDefault);
+  return mapInputs(node, type,
+                   [=](GraphBuilder &g, ArrayRef<Value> in) -> Value {
+                     return function(Real(g, in[0]), alpha, beta);
+                   });
+}
+
+static constexpr FloatAttribute kNone = {"", 0};
+
+static LogicalResult emitLeakyRelu(Node &node) {
+  return emitWith(node, {"alpha", 0.01}, kNone,
+                  [](const Real &x, double alpha, double) {
+                    return choose(x < 0, alpha * x, x);
+                  });
+}
+
+static LogicalResult emitElu(Node &node) {
+  return emitWith(node, {"alpha", 1}, kNone,
+                  [](const Real &x, double alpha, double) {
+                    GraphBuilder &g = x.builder();
+                    return choose(x < 0, alpha * Real(g, expm1(g, x)), x);
+                  });
+}
+
+static LogicalResult emitCelu(Node &node) {
+  return emitWith(
+      node, {"alpha", 1}, kNone, [](const Real &x, double alpha, double) {
+        GraphBuilder &g = x.builder();
+        return choose(x < 0, alpha * Real(g, expm1(g, x / alpha)), x);
+      });
+}
+
+static LogicalResult emitSelu(Node &node) {
+  return emitWith(node, {"alpha", 1.67326319217681884765625},
+                  {"gamma", 1.05070102214813232421875},
+                  [](const Real &x, double alpha, double gamma) {
+                    GraphBuilder &g = x.builder();
+                    Real negative = alpha * Real(g, expm1(g, x));
+                    return gamma * choose(x < 0, negative, x);
+                  });
+}
+
+static LogicalResult emitThresholdedRelu(Node &node) {
+  return emitWith(node, {"alpha", 1}, kNone,
+                  [](const Real &x, double alpha, double) {
+                    return choose(x <= alpha, x.constant(0), x);
+                  });
+}
+
+static LogicalResult emitHardSigmoid(Node &node) {
+  return emitWith(node, {"alpha", 0.2f}, {"beta", 0.5},
+                  [](const Real &x, double alpha, double beta) {
+                    Real line = fma(x, x.constant(alpha), x.constant(beta));
+                    return clamp(line, x.constant(0), x.constant(1));
+                  });
+}
+
+static LogicalResult emitShrink(Node &node) {
+  ElementType type = node.input(0).type;
+  double bias = node.attribute("bias", 0.0);
+  double lambda = node.attribute("lambd", 0.5);
+  if (type.isBool())
+    return node.refuse("has no meaning for booleans");
+  // Integers are computed as f64, which holds the sums of the small ones.
+  ElementType compute =
+      type.isFloat() ? type : ElementType(node.g.b.getF64Type());
+  return mapInputs(node, type, [=](GraphBuilder &g, ArrayRef<Value> in) {
+    Real x(g, castElement(g, in[0], type, compute));
+    Real result = choose(lambda < x, x - bias, x.constant(0));
+    result = choose(x < -lambda, x + bias, result);
+    return castElement(g, result, compute, type);
+  });
+}
+
+/// x sigmoid(alpha x)
+static LogicalResult emitSwish(Node &node, double alpha) {
+  return emitWith(node, {"alpha", alpha}, kNone,
+                  [](const Real &x, double alpha, double) {
+                    GraphBuilder &g = x.builder();
+                    return x * Real(g, sigmoid(g, alpha == 1 ? x : alpha * x));
+                  });
+}
+
+static LogicalResult emitSwish(Node &node) { return emitSwish(node, 1); }
+static LogicalResult emitQuickGelu(Node &node) {
+  return emitSwish(node, 1.702f);
+}
+
+static LogicalResult emitGelu(Node &node) {
+  std::string approximate = node.attribute("approximate", "none");
+  if (approximate == "tanh")
+    return floatUnary<geluTanh>(node);
+  if (approximate == "none")
+    return floatUnary<gelu>(node);
+  return node.refuse("approximate is '" + approximate +
+                     "', expected none or tanh");
+}
+
+static LogicalResult emitRelu(Node &node) {
+  ElementType type = node.input(0).type;
+  if (type.isBool())
+    return node.refuse("has no meaning for booleans");
+  return mapInputs(node, type,
+                   [=](GraphBuilder &g, ArrayRef<Value> in) -> Value {
+                     Value zero = g.constant(in[0].getType(), 0);
+                     // A NaN stays a NaN.
+                     if (type.isFloat())
+                       return fold<arith::MaximumFOp>(g, in[0], zero);
+                     return fold<arith::MaxSIOp>(g, in[0], zero);
+                   });
 }
 
 static const OperatorRow rows[] = {
@@ -39,6 +187,24 @@ static const OperatorRow rows[] = {
     {"Sigmoid", floatUnary<sigmoid>, 1, 1},
     {"Softplus", floatUnary<softplus>, 1, 1},
     {"Mish", floatUnary<mish>, 1, 1},
+    {"Ceil", floatUnary<rounded<math::CeilOp>>, 1, 1},
+    {"Floor", floatUnary<rounded<math::FloorOp>>, 1, 1},
+    {"Round", floatUnary<rounded<math::RoundEvenOp>>, 1, 1},
+    {"Reciprocal", floatUnary<reciprocal>, 1, 1},
+    {"Softsign", floatUnary<softsign>, 1, 1},
+    {"HardSwish", floatUnary<hardSwish>, 1, 1},
+    {"Relu", emitRelu, 1, 1},
+    {"LeakyRelu", emitLeakyRelu, 1, 1},
+    {"Elu", emitElu, 1, 1},
+    {"Celu", emitCelu, 1, 1},
+    {"Selu", emitSelu, 1, 1},
+    {"ThresholdedRelu", emitThresholdedRelu, 1, 1},
+    {"HardSigmoid", emitHardSigmoid, 1, 1},
+    {"Shrink", emitShrink, 1, 1},
+    {"Swish", emitSwish, 1, 1},
+    {"Gelu", emitGelu, 1, 1},
+    {"Gelu", floatUnary<gelu>, 1, 1, 1, 1, 1, INT64_MAX, "com.microsoft"},
+    {"QuickGelu", emitQuickGelu, 1, 1, 1, 1, 1, INT64_MAX, "com.microsoft"},
     {"Sin", floatUnary<sin>, 1, 1},
     {"Cos", floatUnary<cos>, 1, 1},
     {"Tan", floatUnary<tan>, 1, 1},
