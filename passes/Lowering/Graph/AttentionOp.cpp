@@ -147,11 +147,8 @@ LogicalResult AttentionNode::join(size_t past, size_t present, Value columns,
   Tensor joined =
       g.allocateTensor(type, {a.batch, a.keyHeads, a.keys, columns});
   Heads target = viewByHead(g, joined);
-  HeadsCopy copy;
-  copy.to = target;
-  copy.batch = a.batch;
-  copy.heads = a.keyHeads;
-  copy.columns = columns;
+  CacheRows rows{std::nullopt, view,     a.batch, a.keyHeads,
+                 columns,      pastKeys, newKeys};
   if (hasPast) {
     const Tensor &before = node.buffer(past);
     if (before.type != type)
@@ -159,14 +156,9 @@ LogicalResult AttentionNode::join(size_t past, size_t present, Value columns,
     Values expected{a.batch, a.keyHeads, pastKeys, columns};
     for (auto [dim, wanted] : llvm::zip_equal(before.dims, expected))
       demand(g.equal(dim, wanted), "the past does not fit K and V");
-    copy.from = viewByHead(g, before);
-    copy.rows = pastKeys;
-    copyHeads(g, copy);
+    rows.past = viewByHead(g, before);
   }
-  copy.from = view;
-  copy.rows = newKeys;
-  copy.target = [this](Value, Value row) { return g.add(row, pastKeys); };
-  copyHeads(g, copy);
+  joinRows(g, rows, target);
   node.setResult(present, joined);
   view = target;
   return success();

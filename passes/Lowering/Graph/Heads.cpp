@@ -128,4 +128,23 @@ void copyHeads(GraphBuilder &g, const HeadsCopy &copy) {
   });
 }
 
+void joinRows(GraphBuilder &g, const CacheRows &rows, const Heads &target) {
+  HeadsCopy copy;
+  copy.to = target;
+  copy.batch = rows.batch;
+  copy.heads = rows.heads;
+  copy.columns = rows.columns;
+  if (rows.past) {
+    copy.from = *rows.past;
+    copy.rows = rows.pastRows;
+    copyHeads(g, copy);
+  }
+  copy.from = rows.fresh;
+  copy.rows = rows.freshRows;
+  copy.target = [&g, past = rows.pastRows](Value, Value row) {
+    return g.add(row, past);
+  };
+  copyHeads(g, copy);
+}
+
 } // namespace llmopt::graph

@@ -72,6 +72,17 @@ struct HeadsCopy {
 /// Copies all rows, split among the threads.
 void copyHeads(GraphBuilder &g, const HeadsCopy &copy);
 
+/// Rows of a cache: those of before, if there are any, and new ones.
+struct CacheRows {
+  std::optional<Heads> past;
+  Heads fresh;
+  mlir::Value batch, heads, columns;
+  mlir::Value pastRows, freshRows;
+};
+
+/// Writes old and new rows one after the other.
+void joinRows(GraphBuilder &g, const CacheRows &rows, const Heads &target);
+
 } // namespace llmopt::graph
 
 #endif // LLMOPT_PASSES_LOWERING_GRAPH_HEADS_H

@@ -33,6 +33,7 @@ static Table makeTable() {
       lineNormOperators(),
       logicOperators(),
       matMulOperators(),
+      multiHeadAttentionOperators(),
       paddingOperators(),
       quantizedConvOperators(),
       quantizedMatMulOperators(),
