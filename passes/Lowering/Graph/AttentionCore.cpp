@@ -11,6 +11,7 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "passes/Lowering/Graph/Functions.h"
+#include "passes/Lowering/Graph/RowProducts.h"
 
 using namespace mlir;
 
@@ -76,7 +77,9 @@ private:
   void keep(KeptScores kept, const RowBlock &block, int64_t row, Value key,
             Value score);
 
-  Value load(const Tensor &tensor, Value number, int64_t lanes);
+  Value load(const Tensor &tensor, Value number, int64_t lanes) {
+    return loadAs(g, a.type, tensor, number, lanes);
+  }
   void store(const Tensor &tensor, Value number, Value value);
   Value scoreNumber(const RowBlock &block, int64_t row, Value key) {
     return g.add(g.add(block.scratch, g.mul(scoreStride, row)), key);
@@ -89,11 +92,6 @@ private:
   }
   Value constant(double value, int64_t lanes) {
     return g.constant(g.withLanes(a.type, lanes), value);
-  }
-  Value reduce(vector::CombiningKind kind, Value vector) {
-    // The sum of lanes has no order of its own.
-    return vector::ReductionOp::create(g.b, g.loc, kind, vector,
-                                       arith::FastMathFlags::reassoc);
   }
   static int64_t lanesOf(Value value) {
     auto type = dyn_cast<VectorType>(value.getType());
@@ -111,22 +109,6 @@ private:
 //===----------------------------------------------------------------------===//
 // Elements
 //===----------------------------------------------------------------------===//
-
-/// An element in the type that all is computed in.
-Value AttentionEmitter::load(const Tensor &tensor, Value number,
-                             int64_t lanes) {
-  Value value = g.loadElement(tensor, number, lanes);
-  if (getElementTypeOrSelf(value.getType()) == a.type)
-    return value;
-  Type wanted = g.withLanes(a.type, lanes);
-  if (tensor.type.isFloat() && a.type.isF64())
-    return arith::ExtFOp::create(g.b, g.loc, wanted, value);
-  if (tensor.type.isFloat())
-    return arith::TruncFOp::create(g.b, g.loc, wanted, value);
-  if (tensor.type.isUnsigned())
-    return arith::UIToFPOp::create(g.b, g.loc, wanted, value);
-  return arith::SIToFPOp::create(g.b, g.loc, wanted, value);
-}
 
 void AttentionEmitter::store(const Tensor &tensor, Value number, Value value) {
   Type wanted = tensor.type.compute();
@@ -168,34 +150,13 @@ void AttentionEmitter::findVisible(RowBlock &block) {
 
 /// The products of all rows with one key.
 Values AttentionEmitter::products(const RowBlock &block, Value key) {
-  Value keyNumber = a.key.first(g, block.batch, block.keyHead, key);
   Values queries;
   for (int64_t row = 0; row < block.count; ++row)
     queries.push_back(
         a.query.first(g, block.batch, block.head, g.add(block.row, row)));
-  auto step = [&](int64_t lanes) {
-    return [&, lanes](Value column, ValueRange sums) {
-      Value right = load(a.key.tensor, g.add(keyNumber, column), lanes);
-      Values next;
-      for (auto [query, sum] : llvm::zip_equal(queries, sums)) {
-        Value left = load(a.query.tensor, g.add(query, column), lanes);
-        next.push_back(math::FmaOp::create(g.b, g.loc, left, right, sum));
-      }
-      return next;
-    };
-  };
-  Value whole = g.mul(g.div(a.columns, kVectorLanes), kVectorLanes);
-  Values sums(block.count, constant(0, 1));
-  if (!g.isKnown(whole, 0)) {
-    Values vectors(block.count, constant(0, kVectorLanes));
-    vectors = g.loop(g.number(0), whole, g.number(kVectorLanes), vectors,
-                     step(kVectorLanes));
-    for (auto [sum, vector] : llvm::zip_equal(sums, vectors))
-      sum = reduce(vector::CombiningKind::ADD, vector);
-  }
-  if (!g.same(whole, a.columns))
-    sums = g.loop(whole, a.columns, g.number(1), sums, step(1));
-  return sums;
+  return rowProducts(g, a.type, a.query.tensor, queries, a.key.tensor,
+                     a.key.first(g, block.batch, block.keyHead, key),
+                     a.columns);
 }
 
 void AttentionEmitter::computeScores(const RowBlock &block) {
@@ -304,7 +265,8 @@ void AttentionEmitter::softmax(RowBlock &block, int64_t row) {
         Value score = load(scores, scoreNumber(block, row, key), kVectorLanes);
         return Values{arith::MaxNumFOp::create(g.b, g.loc, carried[0], score)};
       });
-  Value maximum = reduce(vector::CombiningKind::MAXNUMF, maxima[0]);
+  Value maximum = vector::ReductionOp::create(
+      g.b, g.loc, vector::CombiningKind::MAXNUMF, maxima[0]);
   Value sink = a.sink ? a.sink(block.head) : Value();
   if (sink)
     maximum = arith::MaxNumFOp::create(g.b, g.loc, maximum, sink);
@@ -323,7 +285,7 @@ void AttentionEmitter::softmax(RowBlock &block, int64_t row) {
         store(scores, number, power);
         return Values{arith::AddFOp::create(g.b, g.loc, carried[0], power)};
       });
-  Value sum = reduce(vector::CombiningKind::ADD, sums[0]);
+  Value sum = sumOfLanes(g, sums[0]);
   if (sink)
     sum = arith::AddFOp::create(
         g.b, g.loc, sum,

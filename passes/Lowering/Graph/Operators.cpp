@@ -33,6 +33,7 @@ static Table makeTable() {
       lineNormOperators(),
       logicOperators(),
       matMulOperators(),
+      mixtureOperators(),
       multiHeadAttentionOperators(),
       paddingOperators(),
       quantizedConvOperators(),

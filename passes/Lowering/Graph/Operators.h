@@ -32,6 +32,7 @@ llvm::ArrayRef<OperatorRow> layoutOperators();
 llvm::ArrayRef<OperatorRow> lineNormOperators();
 llvm::ArrayRef<OperatorRow> logicOperators();
 llvm::ArrayRef<OperatorRow> matMulOperators();
+llvm::ArrayRef<OperatorRow> mixtureOperators();
 llvm::ArrayRef<OperatorRow> multiHeadAttentionOperators();
 llvm::ArrayRef<OperatorRow> paddingOperators();
 llvm::ArrayRef<OperatorRow> quantizedConvOperators();
