@@ -55,6 +55,13 @@ static void addCompressionFlags(FlagParser &parser, CompileOptions &options) {
        {"magnitude", Options::Pruner::Magnitude}},
       options.sparsityMethod,
       "which weights become zero (auto: the best method built)");
+  parser.add({"fold-qdq", "",
+              "compute products of quantized values (QuantizeLinear, "
+              "DequantizeLinear) in integers, with the model's scales",
+              [&options](llvm::StringRef) -> std::string {
+                options.foldQDQ = true;
+                return "";
+              }});
 }
 
 void llmopt::addModelFlags(FlagParser &parser, CompileOptions &options) {

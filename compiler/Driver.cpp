@@ -293,8 +293,11 @@ ExitCode Compilation::enterGraph(StringRef reason) {
   module = std::move(asRead);
   module->lookupSymbol("main")->setAttr(kGraphReasonAttrName, attribute);
   report.setGraphReason(attribute.getValue());
-  if (mlir::failed(
-          run([](OpPassManager &m) { populateImportGraphPipeline(m); })))
+  if (mlir::failed(run([&](OpPassManager &m) {
+        ImportGraphOptions graph;
+        graph.foldQDQ = options.foldQDQ;
+        populateImportGraphPipeline(m, graph);
+      })))
     return failed();
   return ExitCode::Done;
 }

@@ -177,6 +177,8 @@ std::string llmopt::recipe(const CompileOptions &options) {
   if (options.sparsity > 0)
     os << " -sparsity=" << llvm::format("%.17g", options.sparsity)
        << " -sparsity-pattern=unstructured -sparsity-method=magnitude";
+  if (options.foldQDQ)
+    os << " -fold-qdq";
   if (options.maxSequence)
     os << " -max-seq=" << options.maxSequence;
   os << " -max-batch=" << options.maxBatch;

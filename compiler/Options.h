@@ -54,6 +54,7 @@ struct CompileOptions {
   double sparsity = 0; ///< fraction of zero weights, in [0, 1)
   Pattern sparsityPattern = Pattern::Unstructured;
   Pruner sparsityMethod = Pruner::Auto;
+  bool foldQDQ = false; ///< products of dequantized values on integers
   std::vector<std::string> cpus = {"native"};
   unsigned maxSequence = 0; ///< tokens of a session's sequence; 0: automatic
   unsigned maxBatch = 8;    ///< sequences of a session

@@ -124,6 +124,7 @@ void Report::clearLayers() {
   layers = json::Array();
   fallbacks = json::Array();
   operations = json::Object();
+  found = json::Object();
   sums = WeightTotals();
 }
 
@@ -164,17 +165,83 @@ void Report::addFallbacks(ModuleOp module) {
         llvm::join(operators, ", "));
 }
 
+namespace {
+/// Kinds of operations that the report counts.
+struct Found {
+  int64_t linears = 0, embeddings = 0, attentions = 0, norms = 0, ropes = 0;
+  /// Products and convolutions, those that are computed in integers, and float
+  /// products with constants that are no linears.
+  int64_t products = 0, integerProducts = 0, productsLeft = 0;
+};
+} // namespace
+
+static void count(onnx::NodeOp node, Found &found) {
+  StringRef type = node.getOpType();
+  auto isOneOf = [&](ArrayRef<StringRef> names) {
+    return llvm::is_contained(names, type);
+  };
+  found.attentions +=
+      isOneOf({"Attention", "GroupQueryAttention", "MultiHeadAttention",
+               "QAttention", "DecoderMaskedMultiHeadAttention"});
+  found.ropes += type == "RotaryEmbedding";
+  // GroupQueryAttention rotates queries and keys.
+  auto rotates = node.getNodeAttr<IntegerAttr>("do_rotary");
+  found.ropes += 2 * (rotates && !rotates.getValue().isZero());
+  found.norms +=
+      isOneOf({"LayerNormalization", "RMSNormalization",
+               "SimplifiedLayerNormalization", "SkipLayerNormalization",
+               "SkipSimplifiedLayerNormalization", "EmbedLayerNormalization"});
+  bool isInteger =
+      isOneOf({"MatMulInteger", "ConvInteger", "QLinearMatMul", "QLinearConv",
+               "QGemm", "MatMulIntegerToFloat", "DynamicQuantizeMatMul"});
+  bool isProduct = isOneOf({"MatMul", "Gemm", "FusedMatMul"});
+  found.integerProducts += isInteger;
+  found.products +=
+      isInteger || isProduct || isOneOf({"Conv", "FusedConv", "ConvTranspose"});
+  auto isMatrix = [](Value input) {
+    auto constant = input.getDefiningOp<onnx::InitializerOp>();
+    return constant && constant.getType().getRank() >= 2;
+  };
+  found.productsLeft += isProduct && llvm::any_of(node.getInputs(), isMatrix);
+}
+
+static void count(Operation *op, Found &found) {
+  if (auto node = dyn_cast<onnx::NodeOp>(op))
+    return count(node, found);
+  found.embeddings += isa<EmbeddingOp>(op);
+  found.attentions += isa<AttentionOp, SdpaOp>(op);
+  found.norms += isa<RMSNormOp>(op);
+  found.ropes += isa<RopeOp, RotaryOp>(op);
+  auto linear = dyn_cast<LinearOp>(op);
+  if (!linear)
+    return;
+  ++found.linears;
+  ++found.products;
+  found.integerProducts += linear.getActivationGroup().has_value();
+}
+
 void Report::countOperations(ModuleOp module) {
   std::map<std::string, int64_t> counts;
+  Found sums;
   module.walk([&](Operation *op) {
     if (auto node = dyn_cast<onnx::NodeOp>(op))
       ++counts[("onnx." + node.getOpType()).str()];
     else if (isa<LLMOptDialect>(op->getDialect()) &&
              !isa<WeightOp, EncodedWeightOp>(op))
       ++counts[op->getName().getStringRef().str()];
+    count(op, sums);
   });
-  for (const auto &[name, count] : counts)
-    operations[name] = count;
+  operations = json::Object();
+  for (const auto &[name, number] : counts)
+    operations[name] = number;
+  found = json::Object{{"linears", sums.linears},
+                       {"embeddings", sums.embeddings},
+                       {"attentions", sums.attentions},
+                       {"norms", sums.norms},
+                       {"ropes", sums.ropes},
+                       {"products", sums.products},
+                       {"integer_products", sums.integerProducts},
+                       {"products_left", sums.productsLeft}};
 }
 
 //===----------------------------------------------------------------------===//
@@ -197,6 +264,7 @@ json::Object Report::contents() const {
        graphReason.empty() ? json::Value(nullptr) : json::Value(graphReason)},
       {"layers", json::Array(layers)},
       {"fallbacks", json::Array(fallbacks)},
+      {"found", json::Object(found)},
       {"operations", json::Object(operations)},
       {"notes", std::move(notes)},
       {"totals", json::Object{{"weights", sums.weights},

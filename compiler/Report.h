@@ -74,8 +74,9 @@ private:
 
   llvm::json::Array targetNames;
   llvm::json::Array layers;
-  llvm::json::Array fallbacks; ///< constants that no format applies to
-  llvm::json::Object operations;
+  llvm::json::Array fallbacks;   ///< constants that no format applies to
+  llvm::json::Object found;      ///< what was raised, and products
+  llvm::json::Object operations; ///< of the model after import, by name
   std::string graphReason;
   bool compresses; ///< the options ask for it
   llvm::json::Object model;

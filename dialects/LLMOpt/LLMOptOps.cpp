@@ -324,3 +324,35 @@ LogicalResult CachedAttentionOp::verify() {
            << int64_t(getLayer());
   return success();
 }
+
+//===----------------------------------------------------------------------===//
+// Parts of graphs
+//===----------------------------------------------------------------------===//
+
+/// Checks that what is known to be a tensor is one of floats.
+static LogicalResult checkFloats(Operation *op) {
+  for (Value operand : op->getOperands())
+    if (auto type = dyn_cast<TensorType>(operand.getType());
+        type && !isa<FloatType>(type.getElementType()))
+      return op->emitOpError("needs tensors of floats, got ") << type;
+  return success();
+}
+
+LogicalResult SdpaOp::verify() {
+  if (!getScale().isFinite())
+    return emitOpError("scale must be finite, got ")
+           << getScale().convertToFloat();
+  if (getSoftcap().isNegative() || getSoftcap().isNaN())
+    return emitOpError("softcap must not be negative, got ")
+           << getSoftcap().convertToFloat();
+  return checkFloats(*this);
+}
+
+LogicalResult RotaryOp::verify() {
+  if (int64_t(getAxis()) < -1)
+    return emitOpError("axis must be -1 or not negative, got ")
+           << int64_t(getAxis());
+  if (std::optional<uint64_t> half = getHalf(); half && int64_t(*half) <= 0)
+    return emitOpError("half must be positive, got ") << int64_t(*half);
+  return checkFloats(*this);
+}

@@ -265,4 +265,50 @@ def LLMOpt_CachedAttentionOp : LLMOpt_AttentionBase<"cached_attention", [MemoryE
   let hasVerifier = 1;
 }
 
+//===----------------------------------------------------------------------===//
+// Parts of graphs, whose types may be unknown before the graph is compiled
+//===----------------------------------------------------------------------===//
+
+def LLMOpt_SdpaOp : LLMOpt_PureOp<"sdpa"> {
+  let summary = "scaled dot-product attention between tensors of a graph";
+  let description = [{
+    ```mlir
+    %o = llmopt.sdpa %q, %k, %v biases(%mask) {scale = 0.125 : f32, softcap = 50.0 : f32}
+           : (!onnx.value, !onnx.value, !onnx.value, tensor<?x1x?x?xf32>) -> !onnx.value
+    ```
+    `result = softmax(cap(scale * query key^T) + biases) value` over the last two dimensions, [rows, columns] of the query, [keys, columns]
+    of the key ([columns, keys] with `key_transposed`) and [keys, columns of the result] of the value; the dimensions before them agree, or those
+    of keys and values are 1. `cap(x) = softcap * tanh(x / softcap)`, or x without softcap. Biases are broadcast to the scores: masks,
+    relative positions, ALiBi. A row all of whose keys have a bias of minus infinity is zero.
+
+    Unlike `llmopt.attention`, it has no state and says nothing of heads; masks and past keys are tensors like others.
+
+    Constraints: X1 scale is finite; X2 softcap is not negative; X3 tensors are of floats.
+  }];
+  let arguments = (ins AnyType:$query, AnyType:$key, AnyType:$value, Variadic<AnyType>:$biases, F32Attr:$scale,
+                       DefaultValuedAttr<F32Attr, "0.0f">:$softcap, UnitAttr:$key_transposed);
+  let results = (outs AnyType:$result);
+  let assemblyFormat = [{
+    $query `,` $key `,` $value (`biases` `(` $biases^ `)`)? attr-dict `:` functional-type(operands, $result)
+  }];
+  let hasVerifier = 1;
+}
+
+def LLMOpt_RotaryOp : LLMOpt_PureOp<"rotary"> {
+  let summary = "rotary position embedding with factors that a graph computes";
+  let description = [{
+    ```mlir
+    %y = llmopt.rotary %x, %cos, %sin {axis = -1 : i64} : (!onnx.value, !onnx.value, !onnx.value) -> !onnx.value
+    ```
+    `result = input * cosine + turned(input) * sine`, where turned(x) is -x[half:] followed by x[:half] along the axis, the last
+    one for -1. `half` is half of the dimension unless it is given. The factors are broadcast.
+
+    Constraints: Y1 the axis is -1 or not negative; Y2 half is positive; Y3 tensors are of floats.
+  }];
+  let arguments = (ins AnyType:$input, AnyType:$cosine, AnyType:$sine, I64Attr:$axis, OptionalAttr<I64Attr>:$half);
+  let results = (outs AnyType:$result);
+  let assemblyFormat = "$input `,` $cosine `,` $sine attr-dict `:` functional-type(operands, $result)";
+  let hasVerifier = 1;
+}
+
 #endif // LLMOPT_DIALECTS_LLMOPT_OPS_TD

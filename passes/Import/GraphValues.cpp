@@ -66,15 +66,20 @@ Value withoutShape(PatternRewriter &rewriter, onnx::NodeOp origin,
   return same;
 }
 
+Value createScalar(PatternRewriter &rewriter, onnx::NodeOp origin,
+                   float number) {
+  auto type = RankedTensorType::get({}, rewriter.getF32Type());
+  return onnx::InitializerOp::create(
+      rewriter, origin.getLoc(), type, rewriter.getStringAttr("number"),
+      cast<TypedAttr>(DenseElementsAttr::get(type, number)));
+}
+
 Value scaleBy(PatternRewriter &rewriter, onnx::NodeOp origin, Value value,
               float factor) {
   if (factor == 1)
     return value;
-  auto type = RankedTensorType::get({}, rewriter.getF32Type());
-  Value constant = onnx::InitializerOp::create(
-      rewriter, origin.getLoc(), type, rewriter.getStringAttr("factor"),
-      cast<TypedAttr>(DenseElementsAttr::get(type, factor)));
-  return createNode(rewriter, origin, "Mul", {value, constant});
+  return createNode(rewriter, origin, "Mul",
+                    {value, createScalar(rewriter, origin, factor)});
 }
 
 void replaceByFloats(PatternRewriter &rewriter, onnx::NodeOp node, Value value,

@@ -44,6 +44,10 @@ mlir::FailureOr<mlir::Value> asFloats(mlir::PatternRewriter &rewriter,
 mlir::Value withoutShape(mlir::PatternRewriter &rewriter, onnx::NodeOp origin,
                          mlir::Value value);
 
+/// A constant of one element, f32.
+mlir::Value createScalar(mlir::PatternRewriter &rewriter, onnx::NodeOp origin,
+                         float number);
+
 /// value * factor; the value itself for the factor 1.
 mlir::Value scaleBy(mlir::PatternRewriter &rewriter, onnx::NodeOp origin,
                     mlir::Value value, float factor);

@@ -64,9 +64,13 @@ std::optional<SmallVector<int64_t>> getIntegers(Value value) {
 std::optional<float> getScalarFloat(Value value) {
   DenseElementsAttr literal = getLiteral(value);
   if (!literal || literal.getNumElements() != 1 ||
-      !literal.getElementType().isF32())
+      !isa<FloatType>(literal.getElementType()))
     return std::nullopt;
-  return *literal.getValues<float>().begin();
+  APFloat number = *literal.getValues<APFloat>().begin();
+  bool losesInfo = false;
+  number.convert(APFloat::IEEEsingle(), APFloat::rmNearestTiesToEven,
+                 &losesInfo);
+  return number.convertToFloat();
 }
 
 int64_t getIntAttr(onnx::NodeOp node, StringRef name, int64_t byDefault) {

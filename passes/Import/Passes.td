@@ -174,6 +174,80 @@ def RaiseProducts : ImportPass<"llmopt-raise-products"> {
   ];
 }
 
+def FoldQDQ : ImportPass<"llmopt-fold-qdq"> {
+  let summary = "make integer products of products of dequantized values";
+  let description = [{
+    A MatMul, Gemm or Conv whose factors are DequantizeLinear of int8 or uint8 values becomes MatMulInteger or ConvInteger of these values,
+    times the product of their scales: the scales of the model, not found anew. Activations have one scale, weights one or one per output
+    channel. The integer product is exact, so that results differ from those of the float product by its rounding only. Quantizing the result
+    again stays a node of its own. Not on by default.
+
+    ```mlir
+    %x = onnx.node "DequantizeLinear"(%xq, %xs, %xz)
+    %w = onnx.node "DequantizeLinear"(%wq, %ws, %wz) {axis = 1 : i64}
+    %y = onnx.node "MatMul"(%x, %w)
+    ==>
+    %0 = onnx.node "MatMulInteger"(%xq, %wq, %xz, %wz)
+    %1 = onnx.node "Cast"(%0) {to = 1 : i64}
+    %2 = onnx.node "Mul"(%xs, %ws)
+    %y = onnx.node "Mul"(%1, %2)
+    ```
+  }];
+  let statistics = [Statistic<"folded", "folded", "products that became integer products">];
+}
+
+def RaiseSdpa : ImportPass<"llmopt-raise-sdpa"> {
+  let summary = "raise the softmax attention of a graph";
+  let description = [{
+    The product of values with a softmax of sums, which lead through masks and biases (Add, or Where with a constant no larger than -60000), a soft
+    cap (a multiple of Tanh) and constant factors to the product of queries and keys. What the masks are does not matter: they
+    stay nodes. Unlike llmopt-raise-attention it proves nothing about positions or past keys, so it applies to any model.
+
+    ```mlir
+    %s = onnx.node "MatMul"(%q, %kt)
+    %m = onnx.node "Add"(%s, %mask)
+    %p = onnx.node "Softmax"(%m) {axis = -1 : i64}
+    %o = onnx.node "MatMul"(%p, %v)
+    ==>
+    %o = llmopt.sdpa %q, %kt, %v biases(%mask) {key_transposed, scale = 1.0 : f32}
+    ```
+  }];
+  let statistics = [Statistic<"raised", "raised", "attentions raised">];
+}
+
+def RaiseRotary : ImportPass<"llmopt-raise-rotary"> {
+  let summary = "raise the rotary embeddings of a graph";
+  let description = [{
+    `x * cos + Concat(Neg(x[half:]), x[:half]) * sin`, with constant halves or ones that are computed from the shape of x.
+
+    ```mlir
+    %n = onnx.node "Neg"(%high)
+    %t = onnx.node "Concat"(%n, %low) {axis = -1 : i64}
+    %a = onnx.node "Mul"(%x, %cos)
+    %b = onnx.node "Mul"(%t, %sin)
+    %y = onnx.node "Add"(%a, %b)
+    ==>
+    %y = llmopt.rotary %x, %cos, %sin {axis = -1 : i64}
+    ```
+  }];
+  let statistics = [Statistic<"raised", "raised", "rotary embeddings raised">];
+}
+
+def FuseNorms : ImportPass<"llmopt-fuse-norms"> {
+  let summary = "make one node of a normalisation that is written out";
+  let description = [{
+    x / sqrt(mean(x²) + epsilon) * gamma becomes RMSNormalization, (x - mean(x)) / sqrt(mean((x - mean(x))²) + epsilon) * gamma + beta
+    LayerNormalization, over the last dimension and with a constant gamma. They stay nodes: ONNX has the operators.
+
+    ```mlir
+    %y = onnx.node "Mul"(%x_over_deviation, %gamma)
+    ==>
+    %y = onnx.node "RMSNormalization" version 23 (%x, %gamma) {axis = -1 : i64, epsilon = 1.0e-5 : f32}
+    ```
+  }];
+  let statistics = [Statistic<"fused", "fused", "normalisations fused">];
+}
+
 def RaiseElementwise : ImportPass<"llmopt-raise-elementwise"> {
   let summary = "raise gated units and residual additions";
   let description = [{

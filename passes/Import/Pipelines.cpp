@@ -35,15 +35,21 @@ void populateImportPipeline(mlir::OpPassManager &manager,
   function.addPass(createFinishImport(finish));
 }
 
-void populateImportGraphPipeline(mlir::OpPassManager &manager) {
+void populateImportGraphPipeline(mlir::OpPassManager &manager,
+                                 const ImportGraphOptions &options) {
   mlir::OpPassManager &function = manager.nest<mlir::func::FuncOp>();
   function.addPass(createFoldONNX());
+  if (options.foldQDQ)
+    function.addPass(createFoldQDQ());
+  function.addPass(createFuseNorms());
+  function.addPass(createRaiseRotary());
+  function.addPass(createRaiseSdpa());
   function.addPass(createRaiseProducts());
   function.addPass(createShareWeights());
 }
 
 void registerImportPipeline() {
-  mlir::PassPipelineRegistration<>(
+  mlir::PassPipelineRegistration<ImportGraphOptions>(
       "llmopt-import-graph",
       "raise what compression works on in a model that is no decoder",
       populateImportGraphPipeline);

@@ -38,9 +38,19 @@ struct ImportPipelineOptions
 void populateImportPipeline(mlir::OpPassManager &manager,
                             const ImportPipelineOptions &options);
 
+/// Options of the pipeline `llmopt-import-graph`.
+struct ImportGraphOptions : mlir::PassPipelineOptions<ImportGraphOptions> {
+  Option<bool> foldQDQ{*this, "fold-qdq",
+                       llvm::cl::desc("make integer products of products of "
+                                      "dequantized values"),
+                       llvm::cl::init(false)};
+};
+
 /// Appends the passes from the onnx dialect to a graph in which products with
-/// constant weights are llmopt operations and everything else stays onnx.node.
-void populateImportGraphPipeline(mlir::OpPassManager &manager);
+/// constant weights, attention and rotary embeddings are llmopt operations and
+/// everything else stays onnx.node.
+void populateImportGraphPipeline(mlir::OpPassManager &manager,
+                                 const ImportGraphOptions &options);
 
 /// Registers `llmopt-import` and `llmopt-import-graph` by name.
 void registerImportPipeline();

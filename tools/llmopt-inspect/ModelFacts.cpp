@@ -33,16 +33,20 @@ std::string buildIdOf(const llmopt_model_descriptor &model) {
   return toHex(ArrayRef(model.build_id), /*LowerCase=*/true);
 }
 
+std::optional<json::Value> reportOf(const llmopt_model_descriptor &model) {
+  if (!model.report)
+    return std::nullopt;
+  Expected<json::Value> report = json::parse(model.report);
+  if (report)
+    return std::move(*report);
+  consumeError(report.takeError());
+  return std::nullopt;
+}
+
 StringMap<std::string> kernelsOf(const llmopt_model_descriptor &model) {
   StringMap<std::string> kernels;
-  if (!model.report)
-    return kernels;
-  Expected<json::Value> report = json::parse(model.report);
-  if (!report) {
-    consumeError(report.takeError());
-    return kernels;
-  }
-  const json::Object *object = report->getAsObject();
+  std::optional<json::Value> report = reportOf(model);
+  const json::Object *object = report ? report->getAsObject() : nullptr;
   const json::Array *layers = object ? object->getArray("layers") : nullptr;
   if (!layers)
     return kernels;

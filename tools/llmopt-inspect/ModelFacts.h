@@ -46,6 +46,9 @@ Totals totalsOf(llvm::ArrayRef<llmopt_weight_descriptor> weights);
 /// report in the library says it.
 llvm::StringMap<std::string> kernelsOf(const llmopt_model_descriptor &model);
 
+/// The report in the library; null without one, or if it cannot be read.
+std::optional<llvm::json::Value> reportOf(const llmopt_model_descriptor &model);
+
 /// Everything that llmopt-inspect knows.
 llvm::json::Object toJSON(const llmopt_model_info &info);
 

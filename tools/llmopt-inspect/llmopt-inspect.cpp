@@ -27,6 +27,10 @@ struct Flags {
   cl::opt<bool> json{"json", cl::desc("Print JSON"), cl::cat(category)};
   cl::opt<bool> verify{"verify", cl::desc("Check the checksum of every weight"),
                        cl::cat(category)};
+  cl::opt<bool> graph{"graph",
+                      cl::desc("Print what the compiler found in the model: "
+                               "attention, norms, products, all operations"),
+                      cl::cat(category)};
   cl::opt<bool> report{"report",
                        cl::desc("Print the compiler's report (JSON) instead"),
                        cl::cat(category)};
@@ -96,6 +100,36 @@ static void printText(const llmopt_model_info &info) {
   printWeights(model);
 }
 
+/// What the compiler found in the model, as its report says.
+static int printGraph(const llmopt_model_descriptor &model) {
+  std::optional<json::Value> report = reportOf(model);
+  const json::Object *object = report ? report->getAsObject() : nullptr;
+  const json::Object *found = object ? object->getObject("found") : nullptr;
+  if (!found)
+    return complain("the library has no report of its operations", kBadModel);
+  outs() << "compiled as a " << object->getString("path").value_or("graph");
+  if (std::optional<StringRef> reason = object->getString("graph_reason"))
+    outs() << ", as " << *reason;
+  outs() << '\n';
+  for (StringRef name : {"attentions", "norms", "ropes", "linears",
+                         "embeddings", "products_left"})
+    outs() << left_justify(name, 24) << found->getInteger(name).value_or(0)
+           << '\n';
+  const int64_t products = found->getInteger("products").value_or(0);
+  const int64_t integers = found->getInteger("integer_products").value_or(0);
+  outs() << left_justify("integer products", 24) << integers << " of "
+         << products;
+  if (products)
+    outs() << llvm::format(" (%.1f %%)",
+                           100.0 * double(integers) / double(products));
+  outs() << "\n\n" << left_justify("operation", 44) << "number\n";
+  if (const json::Object *operations = object->getObject("operations"))
+    for (const auto &[name, number] : *operations)
+      outs() << left_justify(StringRef(name), 44)
+             << number.getAsInteger().value_or(0) << '\n';
+  return kDone;
+}
+
 int main(int argc, char **argv) {
   Flags flags;
   if (const int code = parseFlags(argc, argv, flags.category,
@@ -109,7 +143,10 @@ int main(int argc, char **argv) {
     return complain("the library has no report", kBadModel);
   if (flags.report)
     outs() << info.descriptor->report << '\n';
-  else if (flags.json)
+  else if (flags.graph) {
+    if (const int code = printGraph(*info.descriptor))
+      return code;
+  } else if (flags.json)
     outs() << json::Value(toJSON(info)) << '\n';
   else
     printText(info);

@@ -38,6 +38,8 @@ LogicalResult emitLLMOptOperation(GraphEmitter &emitter, Operation *op) {
       .Case<WeightOp, EncodedWeightOp>([](auto) { return success(); })
       .Case([&](LinearOp linear) { return emitLinear(emitter, linear); })
       .Case([&](EmbeddingOp rows) { return emitEmbedding(emitter, rows); })
+      .Case([&](SdpaOp sdpa) { return emitSdpa(emitter, sdpa); })
+      .Case([&](RotaryOp rotary) { return emitRotary(emitter, rotary); })
       .Default([](Operation *other) {
         return refuse(other, "it cannot be part of a graph");
       });

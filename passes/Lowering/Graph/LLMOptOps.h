@@ -37,6 +37,10 @@ std::string describe(mlir::Operation *op);
 mlir::LogicalResult emitLinear(GraphEmitter &emitter, LinearOp op);
 mlir::LogicalResult emitEmbedding(GraphEmitter &emitter, EmbeddingOp op);
 
+// LLMOptAttention.cpp
+mlir::LogicalResult emitSdpa(GraphEmitter &emitter, SdpaOp op);
+mlir::LogicalResult emitRotary(GraphEmitter &emitter, RotaryOp op);
+
 } // namespace llmopt::graph
 
 #endif // LLMOPT_PASSES_LOWERING_GRAPH_LLMOPTOPS_H

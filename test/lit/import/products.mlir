@@ -26,7 +26,7 @@ func.func @unknown(%x: tensor<?xf32>) -> !onnx.value {
 
 // CHECK-LABEL: func.func @gemm(
 // CHECK-DAG:     %[[W:.*]] = llmopt.weight "w"(#llmopt.blob<"data", 0, 24>) : tensor<3x2xf32>
-// CHECK-DAG:     %[[BETA:.*]] = onnx.initializer "factor" = dense<2.000000e+00> : tensor<f32>
+// CHECK-DAG:     %[[BETA:.*]] = onnx.initializer "number" = dense<2.000000e+00> : tensor<f32>
 // CHECK-DAG:     %[[T:.*]] = onnx.node "Transpose"(%{{.*}}) {perm = array<i64: 1, 0>}
 // CHECK-DAG:     %[[Y:.*]] = llmopt.linear %[[T]], %[[W]]
 // CHECK-DAG:     %[[C:.*]] = onnx.node "Mul"(%{{.*}}, %[[BETA]])

@@ -9,6 +9,54 @@ func.func @B1() {
 
 // -----
 
+func.func @X1(%x: tensor<1x2x4xf32>) {
+  // expected-error @below {{scale must be finite, got}}
+  %0 = llmopt.sdpa %x, %x, %x {scale = 0x7F800000 : f32} : (tensor<1x2x4xf32>, tensor<1x2x4xf32>, tensor<1x2x4xf32>) -> tensor<1x2x4xf32>
+  return
+}
+
+// -----
+
+func.func @X2(%x: tensor<1x2x4xf32>) {
+  // expected-error @below {{softcap must not be negative, got -1}}
+  %0 = llmopt.sdpa %x, %x, %x {scale = 1.0 : f32, softcap = -1.0 : f32} : (tensor<1x2x4xf32>, tensor<1x2x4xf32>, tensor<1x2x4xf32>) -> tensor<1x2x4xf32>
+  return
+}
+
+// -----
+
+func.func @X3(%x: tensor<1x2x4xf32>, %m: tensor<2x2xi1>) {
+  // expected-error @below {{needs tensors of floats, got 'tensor<2x2xi1>'}}
+  %0 = llmopt.sdpa %x, %x, %x biases(%m) {scale = 1.0 : f32} : (tensor<1x2x4xf32>, tensor<1x2x4xf32>, tensor<1x2x4xf32>, tensor<2x2xi1>) -> tensor<1x2x4xf32>
+  return
+}
+
+// -----
+
+func.func @Y1(%x: tensor<1x2x4xf32>) {
+  // expected-error @below {{axis must be -1 or not negative, got -2}}
+  %0 = llmopt.rotary %x, %x, %x {axis = -2} : (tensor<1x2x4xf32>, tensor<1x2x4xf32>, tensor<1x2x4xf32>) -> tensor<1x2x4xf32>
+  return
+}
+
+// -----
+
+func.func @Y2(%x: tensor<1x2x4xf32>) {
+  // expected-error @below {{half must be positive, got 0}}
+  %0 = llmopt.rotary %x, %x, %x {axis = -1, half = 0} : (tensor<1x2x4xf32>, tensor<1x2x4xf32>, tensor<1x2x4xf32>) -> tensor<1x2x4xf32>
+  return
+}
+
+// -----
+
+func.func @Y3(%x: tensor<1x2x4xi64>) {
+  // expected-error @below {{needs tensors of floats, got 'tensor<1x2x4xi64>'}}
+  %0 = llmopt.rotary %x, %x, %x {axis = -1} : (tensor<1x2x4xi64>, tensor<1x2x4xi64>, tensor<1x2x4xi64>) -> tensor<1x2x4xf32>
+  return
+}
+
+// -----
+
 func.func @B2() {
   // expected-error @below {{the elements of a blob are f16 or bf16 where they are named, got 'f64'}}
   %0 = llmopt.weight "w"(#llmopt.blob<"f", 0, 8, f64>) : tensor<1xf32>
