@@ -8,11 +8,11 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
-#include "mlir/IR/Matchers.h"
 #include "passes/Lowering/Graph/Conversion.h"
 #include "passes/Lowering/Graph/Elementwise.h"
 #include "passes/Lowering/Graph/Movement.h"
 #include "passes/Lowering/Graph/Operators.h"
+#include "passes/Lowering/Graph/Reals.h"
 #include "passes/Lowering/Graph/Reducer.h"
 
 using namespace mlir;
@@ -86,23 +86,13 @@ static Value integerLength(GraphBuilder &g, Value start, Value limit,
   return length;
 }
 
-static std::optional<double> knownFloat(Value value) {
-  APFloat constant(0.0);
-  if (!matchPattern(value, m_ConstantFloat(&constant)))
-    return std::nullopt;
-  bool losesInfo = false;
-  constant.convert(APFloat::IEEEdouble(), APFloat::rmNearestTiesToEven,
-                   &losesInfo);
-  return constant.convertToDouble();
-}
-
 /// Length of a Range of floats.
 static FailureOr<Value> floatLength(Node &node, Value start, Value limit,
                                     Value delta) {
   GraphBuilder &g = node.g;
   constexpr double kMost = 1e15;
-  auto from = knownFloat(start), to = knownFloat(limit),
-       step = knownFloat(delta);
+  auto from = Reals::known(start), to = Reals::known(limit),
+       step = Reals::known(delta);
   if (from && to && step) {
     double length = std::max(std::ceil((*to - *from) / *step), 0.0);
     if (*step == 0 || !(length < kMost))

@@ -40,6 +40,7 @@ static Table makeTable() {
       quantizedMatMulOperators(),
       reductionOperators(),
       rotaryOperators(),
+      resizeOperators(),
       scatteringOperators(),
       shapeOperators(),
       slicingOperators(),

@@ -39,6 +39,7 @@ llvm::ArrayRef<OperatorRow> quantizedConvOperators();
 llvm::ArrayRef<OperatorRow> quantizedMatMulOperators();
 llvm::ArrayRef<OperatorRow> reductionOperators();
 llvm::ArrayRef<OperatorRow> rotaryOperators();
+llvm::ArrayRef<OperatorRow> resizeOperators();
 llvm::ArrayRef<OperatorRow> scatteringOperators();
 llvm::ArrayRef<OperatorRow> shapeOperators();
 llvm::ArrayRef<OperatorRow> slicingOperators();
