@@ -36,6 +36,7 @@ static Table makeTable() {
       mixtureOperators(),
       multiHeadAttentionOperators(),
       paddingOperators(),
+      poolingOperators(),
       quantizedConvOperators(),
       quantizedMatMulOperators(),
       reductionOperators(),

@@ -35,6 +35,7 @@ llvm::ArrayRef<OperatorRow> matMulOperators();
 llvm::ArrayRef<OperatorRow> mixtureOperators();
 llvm::ArrayRef<OperatorRow> multiHeadAttentionOperators();
 llvm::ArrayRef<OperatorRow> paddingOperators();
+llvm::ArrayRef<OperatorRow> poolingOperators();
 llvm::ArrayRef<OperatorRow> quantizedConvOperators();
 llvm::ArrayRef<OperatorRow> quantizedMatMulOperators();
 llvm::ArrayRef<OperatorRow> reductionOperators();
