@@ -57,6 +57,12 @@ static FailureOr<Range> sliceRange(Node &node, Value start, Value end,
   if (g.isKnown(step, 0))
     return node.refuse("a step is 0");
   std::optional<int64_t> stride = g.known(step);
+  // No dimension is as long; a larger step does the same and may overflow.
+  constexpr int64_t kLongest = int64_t(1) << 48;
+  if (stride) {
+    stride = std::clamp(*stride, -kLongest, kLongest);
+    step = g.number(*stride);
+  }
   Range range;
   range.step = step;
   auto forward = [&] {
@@ -81,8 +87,7 @@ static FailureOr<Range> sliceRange(Node &node, Value start, Value end,
   Value isBack, size;
   if (stride) {
     bounds = backward();
-    // The least step has no positive counterpart.
-    size = g.number(*stride == INT64_MIN ? INT64_MAX : -*stride);
+    size = g.number(-*stride);
     Value length = g.max(g.sub(bounds[0], bounds[1]), 0);
     range.start = bounds[0];
     range.length = g.div(g.add(length, g.sub(size, 1)), size);
