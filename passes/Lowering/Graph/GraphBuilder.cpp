@@ -12,27 +12,12 @@
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "passes/Lowering/Graph/CodeScope.h"
 #include "target/CallLayout.h"
 
 using namespace mlir;
 
 namespace llmopt::graph {
-
-/// Code inside of a region: numbers computed there are not known outside of it.
-class CodeScope {
-public:
-  explicit CodeScope(GraphBuilder &g) : g(g), guard(g.b) {
-    g.scopes.emplace_back();
-  }
-  CodeScope(GraphBuilder &g, Block *block) : CodeScope(g) {
-    g.b.setInsertionPointToEnd(block);
-  }
-  ~CodeScope() { g.scopes.pop_back(); }
-
-private:
-  GraphBuilder &g;
-  OpBuilder::InsertionGuard guard;
-};
 
 GraphBuilder::GraphBuilder(Block *entry, Value call, Location loc, Isa isa)
     : b(entry, entry->end()), loc(loc), targetIsa(isa), call(call),

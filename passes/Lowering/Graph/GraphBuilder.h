@@ -16,6 +16,7 @@
 #define LLMOPT_PASSES_LOWERING_GRAPH_GRAPHBUILDER_H
 
 #include "mlir/IR/Builders.h"
+#include "mlir/IR/OwningOpRef.h"
 #include "passes/Lowering/Graph/Tensor.h"
 #include "target/Isa.h"
 #include "llvm/ADT/DenseMap.h"
@@ -157,6 +158,12 @@ public:
   /// to be 1.
   void parallelFor(mlir::Value count, mlir::Value work,
                    llvm::function_ref<void(mlir::Value)> body);
+  /// Takes code out again. Its values stay known as no others until all code is
+  /// made.
+  void discard(mlir::Operation *op) {
+    op->remove();
+    discarded.emplace_back(op);
+  }
   /// True while the body of a parallelFor is emitted.
   bool isInParallel() const { return parallelDepth > 0; }
 
@@ -202,6 +209,9 @@ public:
   Tensor reshaped(const Tensor &tensor, llvm::ArrayRef<mlir::Value> dims);
   /// The same elements in a buffer: itself if it has one.
   Tensor materialize(const Tensor &tensor);
+  /// Writes the elements of `source` into the buffer of `target`, of equal
+  /// dimensions.
+  void fill(const Tensor &target, const Tensor &source);
   /// Like materialize, but always in memory of its own.
   Tensor copy(const Tensor &tensor);
   mlir::Value count(const Tensor &tensor) { return product(tensor.dims); }
@@ -245,7 +255,6 @@ private:
   friend class CodeScope;
   mlir::Value numberOp(llvm::StringRef name, mlir::Value lhs, mlir::Value rhs,
                        llvm::function_ref<mlir::Value()> create);
-  void fill(const Tensor &target, const Tensor &source);
   void fillLinear(const Tensor &target, const Tensor &source);
   void fillRows(const Tensor &target, const Tensor &source);
   mlir::Value message(const llvm::Twine &text);
@@ -256,6 +265,7 @@ private:
   std::map<int64_t, mlir::Value> numbers;
   llvm::DenseMap<mlir::Value, int64_t> knownNumbers;
   llvm::DenseSet<mlir::Value> dimensions;
+  llvm::SmallVector<mlir::OwningOpRef<mlir::Operation *>> discarded;
   /// Numbers that were computed before, by block of code they are visible in.
   using Key = std::tuple<std::string, void *, void *>;
   llvm::SmallVector<std::map<Key, mlir::Value>> scopes;

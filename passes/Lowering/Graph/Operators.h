@@ -20,6 +20,8 @@ namespace llmopt::graph {
 llvm::ArrayRef<OperatorRow> activationOperators();
 llvm::ArrayRef<OperatorRow> argReductionOperators();
 llvm::ArrayRef<OperatorRow> arithmeticOperators();
+llvm::ArrayRef<OperatorRow> controlFlowOperators();
+llvm::ArrayRef<OperatorRow> loopOperators();
 llvm::ArrayRef<OperatorRow> attentionOperators();
 llvm::ArrayRef<OperatorRow> castOperators();
 llvm::ArrayRef<OperatorRow> channelNormOperators();
