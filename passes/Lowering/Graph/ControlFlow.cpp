@@ -42,6 +42,7 @@ static void yieldResult(GraphBuilder &g, Branch &branch, size_t index,
   CodeScope scope(g, branch.code);
   Tensor &own = branch.results[index];
   if (areScalars(own, other)) {
+    own.buffer = nullptr;
     llvm::append_range(branch.yields, own.elements);
   } else {
     own = ownedResult(g, own, branch.code, taken);

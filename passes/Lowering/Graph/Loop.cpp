@@ -266,6 +266,7 @@ FailureOr<bool> LoopEmitter::emitBody(scf::WhileOp loop) {
   if (failed(results) || failed(checkResults(*results)))
     return failure();
   if (!isStable(*results)) {
+    results->clear();
     leaveSubgraph(node, body);
     return false;
   }
