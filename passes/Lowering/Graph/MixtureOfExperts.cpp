@@ -376,7 +376,7 @@ static LogicalResult emitQuantizedMoe(Node &node) {
 
 static const OperatorRow rows[] = {
     {"MoE", emitMoe, 3, 8, 1, 1, 1, INT64_MAX, "com.microsoft"},
-    {"QMoE", emitQuantizedMoe, 4, 20, 1, 1, 1, INT64_MAX, "com.microsoft"},
+    {"QMoE", emitQuantizedMoe, 3, 20, 1, 1, 1, INT64_MAX, "com.microsoft"},
 };
 
 ArrayRef<OperatorRow> mixtureOperators() { return rows; }
