@@ -120,7 +120,7 @@ template <bool isMax> static LogicalResult emitArg(Node &node) {
 
 static LogicalResult emitHardmax(Node &node) {
   GraphBuilder &g = node.g;
-  auto dims = softmaxDims(node);
+  auto dims = softmaxDims(node, node.version());
   if (failed(dims) || failed(node.requireFloat(0)))
     return failure();
   auto [first, last] = *dims;

@@ -8,6 +8,7 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "passes/Lowering/Graph/Elementwise.h"
+#include "passes/Lowering/Graph/Movement.h"
 #include "passes/Lowering/Graph/NormLine.h"
 #include "passes/Lowering/Graph/Operators.h"
 #include "passes/Lowering/Graph/Reducer.h"
@@ -200,6 +201,139 @@ template <bool isCentered> static LogicalResult emitSkipNorm(Node &node) {
   return success();
 }
 
+//===----------------------------------------------------------------------===//
+// EmbedLayerNormalization
+//===----------------------------------------------------------------------===//
+
+namespace {
+/// A table of embeddings and the input that chooses its rows, or positions.
+struct Embedding {
+  Tensor table;
+  std::optional<Tensor> rows; ///< [batch or 1, length]
+};
+} // namespace
+
+/// Adds the table at `table`, whose rows are chosen by input `rows`; nothing if
+/// there is no table.
+static LogicalResult addEmbedding(Node &node, size_t table, size_t rows,
+                                  SmallVectorImpl<Embedding> &embeddings) {
+  GraphBuilder &g = node.g;
+  if (!node.hasInput(table))
+    return success();
+  Embedding embedding{node.buffer(table), std::nullopt};
+  if (failed(node.requireType(table, node.input(2).type)))
+    return failure();
+  if (embedding.table.rank() != 2)
+    return node.refuse("input " + Twine(table) + " has " +
+                       Twine(embedding.table.rank()) +
+                       " dimensions, expected 2");
+  g.require(g.equal(embedding.table.dims[1], node.input(2).dims[1]),
+            node.describe() + ": its tables have rows of different sizes");
+  g.require(g.less(g.number(0), embedding.table.dims[0]),
+            node.describe() + ": a table has no rows");
+  if (node.hasInput(rows)) {
+    embedding.rows = node.buffer(rows);
+    if (embedding.rows->rank() != 2 || !embedding.rows->type.isInteger())
+      return node.refuse("input " + Twine(rows) +
+                         " must have 2 dimensions of integers");
+  } else if (table != 3) {
+    return node.refuse("input " + Twine(rows) + " is missing");
+  }
+  embeddings.push_back(embedding);
+  return success();
+}
+
+/// The sum of rows of all tables, [batch, length, size of a row].
+static Tensor sumOfEmbeddings(Node &node, ArrayRef<Embedding> embeddings,
+                              ArrayRef<Value> dims) {
+  std::string what = node.describe();
+  SmallVector<Embedding, 3> list(embeddings);
+  Value rowSize = dims[2];
+  for (const Embedding &embedding : list)
+    if (embedding.rows)
+      node.g.broadcast({*embedding.rows, node.input(0)}, what);
+  Values places(dims.take_front(2));
+  auto evaluate = [=](GraphBuilder &g, const Access &access) {
+    Value sum;
+    Access place{Values(ArrayRef(access.indices).take_front(2)), {}, 1};
+    for (const Embedding &embedding : list) {
+      Value row = access.indices[1];
+      if (embedding.rows)
+        row = asNumber(g, embedding.rows->type,
+                       g.broadcastElement(*embedding.rows, place, places));
+      row = checkedIndex(g, row, embedding.table.dims[0], what);
+      Value number = g.add(g.mul(row, rowSize), access.indices[2]);
+      Value value = g.loadElement(embedding.table, number, access.lanes);
+      sum = sum ? addValues(g, sum, value) : value;
+    }
+    return sum;
+  };
+  Tensor result = makeExpression(list[0].table.type, dims, {}, evaluate);
+  result.hasLanes = llvm::all_of(
+      list, [](const Embedding &e) { return canReadLanes(e.table); });
+  return result;
+}
+
+/// How many elements of each row of the mask are 1; 0 without a mask.
+static Tensor maskIndex(Node &node) {
+  GraphBuilder &g = node.g;
+  Type i32 = g.b.getI32Type();
+  Value batch = node.input(0).dims[0];
+  if (!node.hasInput(7)) {
+    Tensor zeros = makeExpression(
+        i32, batch, {}, [i32](GraphBuilder &g, const Access &access) {
+          return g.constant(GraphBuilder::withLanes(i32, access.lanes), 0);
+        });
+    zeros.hasLanes = true;
+    return zeros;
+  }
+  Tensor ones = mapElements(
+      g, {node.input(7)}, i32,
+      [](GraphBuilder &g, ArrayRef<Value> in) -> Value {
+        Type type = in[0].getType();
+        Value isOne = arith::CmpIOp::create(
+            g.b, g.loc, arith::CmpIPredicate::eq, in[0], g.constant(type, 1));
+        return arith::SelectOp::create(g.b, g.loc, isOne, g.constant(type, 1),
+                                       g.constant(type, 0));
+      },
+      "");
+  return g.reshaped(reduceTensor(g, ones, 1, 2, ReduceKind::Sum), batch);
+}
+
+static LogicalResult emitEmbedNorm(Node &node) {
+  GraphBuilder &g = node.g;
+  for (size_t i : {2, 3, 5, 6})
+    if (!node.hasInput(i))
+      return node.refuse("input " + Twine(i) + " must not be left out");
+  SmallVector<Embedding, 3> embeddings;
+  if (failed(node.requireFloat(2)) ||
+      failed(addEmbedding(node, 2, 0, embeddings)) ||
+      failed(addEmbedding(node, 3, 8, embeddings)) ||
+      failed(addEmbedding(node, 4, 1, embeddings)))
+    return failure();
+  if (node.hasInput(7) && (failed(node.requireType(7, g.b.getI32Type())) ||
+                           node.input(7).rank() != 2))
+    return node.refuse("its mask must have 2 dimensions");
+  Values dims = node.input(0).dims;
+  dims.push_back(node.input(2).dims[1]);
+  FailureOr<RowFactor> scale = RowFactor::make(node, 5, dims, 2);
+  FailureOr<RowFactor> bias = RowFactor::make(node, 6, dims, 2);
+  if (failed(scale) || failed(bias))
+    return failure();
+  ElementType type = node.input(2).type;
+  double epsilon = node.attribute("epsilon", 1e-12);
+  LineNorm norm{g,     /*isCentered=*/true,          epsilon, *scale,
+                *bias, g.allocateTensor(type, dims), {},      {}};
+  Tensor stage = norm.result;
+  if (node.needsResult(2))
+    node.setResult(2, stage = g.allocateTensor(type, dims));
+  normalize(norm, sumOfEmbeddings(node, embeddings, dims), 2, stage);
+  node.setResult(0, norm.result);
+  if (node.needsResult(1))
+    node.setResult(1, maskIndex(node));
+  return success();
+}
+
 static const OperatorRow rows[] = {
     {"LayerNormalization", emitLineNorm<true>, 2, 3, 1, 3, 17},
     {"RMSNormalization", emitLineNorm<false>, 2, 2, 1, 1, 23},
@@ -208,6 +342,8 @@ static const OperatorRow rows[] = {
      "com.microsoft"},
     {"SkipSimplifiedLayerNormalization", emitSkipNorm<false>, 3, 4, 1, 4, 1,
      INT64_MAX, "com.microsoft"},
+    {"EmbedLayerNormalization", emitEmbedNorm, 1, 9, 1, 3, 1, INT64_MAX,
+     "com.microsoft"},
 };
 
 ArrayRef<OperatorRow> lineNormOperators() { return rows; }

@@ -41,6 +41,7 @@ static Table makeTable() {
       poolingOperators(),
       quantizedConvOperators(),
       quantizedMatMulOperators(),
+      quantizedPoolingOperators(),
       reductionOperators(),
       rotaryOperators(),
       resizeOperators(),

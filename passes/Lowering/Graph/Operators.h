@@ -40,6 +40,7 @@ llvm::ArrayRef<OperatorRow> paddingOperators();
 llvm::ArrayRef<OperatorRow> poolingOperators();
 llvm::ArrayRef<OperatorRow> quantizedConvOperators();
 llvm::ArrayRef<OperatorRow> quantizedMatMulOperators();
+llvm::ArrayRef<OperatorRow> quantizedPoolingOperators();
 llvm::ArrayRef<OperatorRow> reductionOperators();
 llvm::ArrayRef<OperatorRow> rotaryOperators();
 llvm::ArrayRef<OperatorRow> resizeOperators();

@@ -193,11 +193,118 @@ static LogicalResult emitGlobalLpPool(Node &node) {
   return success();
 }
 
+//===----------------------------------------------------------------------===//
+// MaxUnpool
+//===----------------------------------------------------------------------===//
+
+/// Dimensions of what was pooled, as far as the kernel says.
+static FailureOr<Values> unpooledDims(Node &node) {
+  GraphBuilder &g = node.g;
+  Values dims = node.input(0).dims;
+  if (dims.size() < 3 || node.input(1).rank() != int64_t(dims.size()))
+    return node.refuse("its inputs must have the same 3 or more dimensions");
+  size_t rank = dims.size() - 2;
+  auto kernel = node.integers("kernel_shape");
+  auto strides =
+      node.integers("strides").value_or(SmallVector<int64_t>(rank, 1));
+  auto pads = node.integers("pads").value_or(SmallVector<int64_t>(2 * rank, 0));
+  if (!kernel || kernel->size() != rank || strides.size() != rank ||
+      pads.size() != 2 * rank)
+    return node.refuse("kernel_shape, strides and pads must have " +
+                       Twine(rank) + ", " + Twine(rank) + " and " +
+                       Twine(2 * rank) + " entries");
+  for (size_t i = 0; i < rank; ++i) {
+    Value size = g.mul(g.sub(dims[i + 2], 1), strides[i]);
+    size = g.add(size, (*kernel)[i] - pads[i] - pads[i + rank]);
+    g.require(g.less(g.number(-1), size),
+              node.describe() + ": its output would have a negative size");
+    dims[i + 2] = g.max(size, 0);
+    g.markDimension(dims[i + 2]);
+  }
+  return dims;
+}
+
+/// The tensor with zeros appended to its dimensions, or cut.
+static FailureOr<Tensor> extendTo(Node &node, const Tensor &tensor,
+                                  ArrayRef<Value> dims) {
+  if (dims.size() != tensor.dims.size())
+    return node.refuse("output_shape has " + Twine(dims.size()) +
+                       " entries, expected " + Twine(tensor.rank()));
+  for (Value dim : dims)
+    node.g.require(node.g.less(node.g.number(-1), dim),
+                   node.describe() + ": an entry of output_shape is negative");
+  Values sizes;
+  for (Value dim : dims) {
+    sizes.push_back(node.g.max(dim, 0));
+    node.g.markDimension(sizes.back());
+  }
+  return makeExpression(
+      tensor.type, sizes, {tensor},
+      [tensor](GraphBuilder &g, const Access &access) {
+        Value isInside = g.integer(g.b.getI1Type(), 1);
+        Value isEmpty = g.equal(g.count(tensor), 0);
+        Values indices;
+        for (auto [index, dim] : llvm::zip_equal(access.indices, tensor.dims)) {
+          isInside = g.logicalAnd(isInside, g.less(index, dim));
+          indices.push_back(g.max(g.min(index, g.sub(dim, 1)), 0));
+        }
+        isInside = g.logicalAnd(isInside, g.logicalNot(isEmpty));
+        Type type = tensor.type.compute();
+        return g.ifElse(
+            isInside, type, [&] { return Values{g.element(tensor, indices)}; },
+            [&] { return Values{g.constant(type, 0)}; })[0];
+      });
+}
+
+static LogicalResult emitMaxUnpool(Node &node) {
+  GraphBuilder &g = node.g;
+  FailureOr<Values> dims = unpooledDims(node);
+  if (failed(dims) || failed(node.requireFloat(0)) ||
+      failed(node.requireType(1, g.b.getI64Type())))
+    return failure();
+  Tensor values = node.buffer(0), places = node.buffer(1);
+  ElementType type = values.type;
+  g.require(g.equal(g.count(values), g.count(places)),
+            node.describe() + ": its inputs have different sizes");
+  Tensor zeros = makeExpression(
+      type, *dims, {}, [type](GraphBuilder &g, const Access &access) {
+        return g.constant(GraphBuilder::withLanes(type.compute(), access.lanes),
+                          0);
+      });
+  zeros.isLinear = true;
+  zeros.hasLanes = !type.isMiniFloat();
+  Tensor result = g.copy(zeros);
+  Value size = g.count(result);
+  g.require(g.logicalOr(g.less(g.number(0), size), g.equal(g.count(values), 0)),
+            node.describe() + ": its output is empty");
+  // In order: the last of those with the same place wins.
+  g.loop(g.count(values), [&](Value i) {
+    Value place = g.loadElement(places, i);
+    g.noteError(
+        g.logicalOr(g.less(place, 0), g.logicalNot(g.less(place, size))),
+        node.describe() + ": an index is out of range");
+    place = g.max(g.min(place, g.sub(size, 1)), 0);
+    g.storeElement(result, place, g.loadElement(values, i));
+  });
+  node.setResult(0, result);
+  if (!node.hasInput(2))
+    return success();
+  std::optional<Values> shape = node.elements(2);
+  if (!shape || failed(node.requireType(2, g.b.getI64Type())))
+    return node.refuse("the length of output_shape is not known");
+  FailureOr<Tensor> extended = extendTo(node, result, *shape);
+  if (failed(extended))
+    return failure();
+  node.setResult(0, *extended);
+  return success();
+}
+
 static const OperatorRow rows[] = {
     {"MaxPool", emitMaxPool, 1, 1, 1, 2},
     {"AveragePool", emitAveragePool, 1, 1},
     {"LpPool", emitLpPool, 1, 1},
     {"GlobalLpPool", emitGlobalLpPool, 1, 1},
+    {"MaxUnpool", emitMaxUnpool, 2, 3, 1, 1, 9},
 };
 
 ArrayRef<OperatorRow> poolingOperators() { return rows; }

@@ -17,9 +17,10 @@ using namespace mlir;
 
 namespace llmopt::graph {
 
-FailureOr<std::pair<int64_t, int64_t>> softmaxDims(Node &node) {
+FailureOr<std::pair<int64_t, int64_t>> softmaxDims(Node &node,
+                                                   int64_t version) {
   int64_t rank = node.input(0).rank();
-  bool isOld = node.version() < 13;
+  bool isOld = version < 13;
   int64_t given = node.attribute("axis", int64_t(isOld ? 1 : -1));
   if (isOld && given == rank)
     return std::pair(rank, rank);
@@ -113,13 +114,9 @@ void SoftmaxLine::logSoftmax() {
   });
 }
 
-template <bool isLog> static LogicalResult emitSoftmax(Node &node) {
-  GraphBuilder &g = node.g;
-  auto dims = softmaxDims(node);
-  if (failed(dims) || failed(node.requireFloat(0)))
-    return failure();
-  auto [first, last] = *dims;
-  Tensor source = readableLines(g, node.input(0), first, last);
+Tensor softmaxTensor(GraphBuilder &g, const Tensor &input, int64_t first,
+                     int64_t last, bool isLog) {
+  Tensor source = readableLines(g, input, first, last);
   Tensor result = g.allocateTensor(source.type, source.dims);
   bool hasLanes = canReadLanes(source) && canReadLanes(result);
   forLines(g, linesAlong(g, source, first, last), hasLanes, g.number(20),
@@ -127,7 +124,15 @@ template <bool isLog> static LogicalResult emitSoftmax(Node &node) {
              SoftmaxLine code(g, source, result, line);
              isLog ? code.logSoftmax() : code.softmax();
            });
-  node.setResult(0, result);
+  return result;
+}
+
+template <bool isLog> static LogicalResult emitSoftmax(Node &node) {
+  auto dims = softmaxDims(node, node.version());
+  if (failed(dims) || failed(node.requireFloat(0)))
+    return failure();
+  auto [first, last] = *dims;
+  node.setResult(0, softmaxTensor(node.g, node.input(0), first, last, isLog));
   return success();
 }
 

@@ -15,7 +15,13 @@ namespace llmopt::graph {
 
 /// Dimensions [first, last) that Softmax, LogSoftmax and Hardmax work along:
 /// before version 13 all from the axis, since then the axis alone.
-mlir::FailureOr<std::pair<int64_t, int64_t>> softmaxDims(Node &node);
+mlir::FailureOr<std::pair<int64_t, int64_t>> softmaxDims(Node &node,
+                                                         int64_t version);
+
+/// Softmax, or its logarithm, of a tensor of floats along dimensions
+/// [first, last).
+Tensor softmaxTensor(GraphBuilder &g, const Tensor &input, int64_t first,
+                     int64_t last, bool isLog);
 
 } // namespace llmopt::graph
 
