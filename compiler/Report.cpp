@@ -98,6 +98,11 @@ LogicalResult Report::addLayers(ModuleOp module) {
         {"kernel", kernelsOf(weight, layout)},
         {"isa", std::move(isas)},
         {"zeros", own.zeroFraction()},
+        {"pattern", weight.getPattern()
+                        ? json::Value(weight.getPattern()->str())
+                        : json::Value(nullptr)},
+        {"dead_rows", int64_t(weight.getDeadRows().value_or(0))},
+        {"dead_columns", int64_t(weight.getDeadColumns().value_or(0))},
         {"bits_per_weight", own.bitsPerWeight()},
         {"bytes", own.bytes},
         {"error", error ? json::Value(error->convertToDouble()) : nullptr},

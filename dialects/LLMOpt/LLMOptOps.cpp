@@ -123,6 +123,12 @@ LogicalResult EncodedWeightOp::verify() {
   int64_t zeros = getZeros(), count = type.getRows() * type.getColumns();
   if (zeros < 0 || zeros > count)
     return emitOpError("zeros must be in [0, ") << count << "], got " << zeros;
+  int64_t deadRows = getDeadRows().value_or(0),
+          deadColumns = getDeadColumns().value_or(0);
+  if (deadRows < 0 || deadRows > type.getRows() || deadColumns < 0 ||
+      deadColumns > type.getColumns())
+    return emitOpError("dead rows and columns must be among those of ")
+           << type << ", got " << deadRows << " and " << deadColumns;
   if (std::optional<APFloat> error = getError())
     if (error->isNegative() || error->isNaN())
       return emitOpError("error must not be negative, got ")

@@ -67,13 +67,15 @@ def LLMOpt_EncodedWeightOp : LLMOpt_PureOp<"encoded_weight"> {
     ```
     `codes` are the row-major [N, K] numbers before packing (int8, or f32 values for the f32 encoding), `scales` one f32 per row.
     `zeros` counts the weights that are exactly zero. The packer arranges the bytes when the library is written. For the report: `error` is
-    the relative Frobenius error ||W' - W|| / ||W|| against the imported weight, `reason` says why this layout was chosen.
+    the relative Frobenius error ||W' - W|| / ||W|| against the imported weight, `reason` says why this layout was chosen, `pattern`
+    ("2:4": at most 2 of every 4 columns), `dead_rows` and `dead_columns` what is regular about the zeros of the weight before its encoding.
 
     Constraints: E1 integer encodings have scales, f32 has none; E2 codes and scales have the sizes that the type implies;
-    E3 0 <= zeros <= N * K; E4 the error is not negative.
+    E3 0 <= zeros <= N * K; E4 the error is not negative; E5 0 <= dead rows <= N, 0 <= dead columns <= K.
   }];
   let arguments = (ins StrAttr:$name, LLMOpt_WeightSource:$codes, OptionalAttr<LLMOpt_WeightSource>:$scales, I64Attr:$zeros,
-                       OptionalAttr<F64Attr>:$error, OptionalAttr<StrAttr>:$reason);
+                       OptionalAttr<F64Attr>:$error, OptionalAttr<StrAttr>:$reason, OptionalAttr<StrAttr>:$pattern,
+                       OptionalAttr<I64Attr>:$dead_rows, OptionalAttr<I64Attr>:$dead_columns);
   let results = (outs LLMOpt_PackedType:$result);
   let assemblyFormat = "$name `codes` `(` $codes `)` (`scales` `(` $scales^ `)`)? attr-dict `:` qualified(type($result))";
   let extraClassDeclaration = [{

@@ -12,6 +12,7 @@
 #include "mlir/IR/Threading.h"
 #include "passes/Quantization/Passes.h"
 #include "passes/Quantization/RoundToNearest.h"
+#include "passes/Quantization/SparseStructure.h"
 #include "target/CostModel.h"
 #include "llvm/ADT/EquivalenceClasses.h"
 #include "llvm/ADT/MapVector.h"
@@ -31,6 +32,7 @@ struct Job {
   WeightOp weight;
   int64_t zeros = 0;
   std::optional<double> error = std::nullopt;
+  SparseStructure structure = {};
 };
 
 class EncodeWeightsPass
@@ -116,6 +118,7 @@ LogicalResult EncodeWeightsPass::inspect(Job &job) {
   if (failed(values))
     return failure();
   job.zeros = llvm::count(*values, 0.0f);
+  job.structure = findSparseStructure(*values, weight.getType().getDimSize(1));
   std::optional<Attribute> source = weight.getOriginal();
   if (!source)
     return success();
@@ -138,7 +141,10 @@ void EncodeWeightsPass::replace(Job &job) {
       builder, job.weight.getLoc(), type, job.weight.getNameAttr(),
       job.weight.getSource(), /*scales=*/Attribute(),
       builder.getI64IntegerAttr(job.zeros),
-      builder.getF64FloatAttr(job.error.value_or(0)), /*reason=*/StringAttr());
+      builder.getF64FloatAttr(job.error.value_or(0)), /*reason=*/StringAttr(),
+      /*pattern=*/StringAttr(), /*dead_rows=*/IntegerAttr(),
+      /*dead_columns=*/IntegerAttr());
+  setSparseStructure(encoded, job.structure);
   job.weight.getResult().replaceUsesWithIf(encoded, takesEncoded);
   if (job.weight.use_empty())
     job.weight.erase();

@@ -12,6 +12,7 @@
 #include "mlir/IR/Threading.h"
 #include "passes/Quantization/Passes.h"
 #include "passes/Quantization/RoundToNearest.h"
+#include "passes/Quantization/SparseStructure.h"
 
 namespace llmopt {
 #define GEN_PASS_DEF_QUANTIZEWEIGHTSPASS
@@ -31,6 +32,7 @@ struct Job {
   Attribute codes, scales;
   int64_t zeros = 0;
   double error = 0;
+  SparseStructure structure;
 };
 
 class QuantizeWeightsPass
@@ -118,6 +120,7 @@ LogicalResult QuantizeWeightsPass::encode(Job &job) {
            << weight.getName() << "' has the value " << (*values)[*index]
            << " at [" << *index / columns << ", " << *index % columns
            << "]; int8 needs finite weights";
+  job.structure = findSparseStructure(*values, columns);
   std::vector<int8_t> codes(values->size());
   std::vector<float> scales(rows);
   quantizeRowsInt8(*values, columns, codes, scales);
@@ -149,7 +152,10 @@ void QuantizeWeightsPass::replace(Job &job) {
   auto encoded = EncodedWeightOp::create(
       builder, job.weight.getLoc(), type, job.weight.getNameAttr(), job.codes,
       job.scales, builder.getI64IntegerAttr(job.zeros),
-      builder.getF64FloatAttr(job.error), /*reason=*/StringAttr());
+      builder.getF64FloatAttr(job.error), /*reason=*/StringAttr(),
+      /*pattern=*/StringAttr(), /*dead_rows=*/IntegerAttr(),
+      /*dead_columns=*/IntegerAttr());
+  setSparseStructure(encoded, job.structure);
   for (OpOperand &use : llvm::make_early_inc_range(job.weight->getUses())) {
     CompressibleOp product = productOf(use);
     if (!product && !isa<EmbeddingOp>(use.getOwner()))

@@ -9,6 +9,14 @@ func.func @B1() {
 
 // -----
 
+func.func @E5() {
+  // expected-error @below {{dead rows and columns must be among those of '!llmopt.packed<2x4, #llmopt.format<f32>>', got 3 and 0}}
+  %0 = llmopt.encoded_weight "w" codes(#llmopt.random<1>) {dead_rows = 3 : i64, zeros = 0 : i64} : !llmopt.packed<2x4, #llmopt.format<f32>>
+  return
+}
+
+// -----
+
 func.func @X1(%x: tensor<1x2x4xf32>) {
   // expected-error @below {{scale must be finite, got}}
   %0 = llmopt.sdpa %x, %x, %x {scale = 0x7F800000 : f32} : (tensor<1x2x4xf32>, tensor<1x2x4xf32>, tensor<1x2x4xf32>) -> tensor<1x2x4xf32>

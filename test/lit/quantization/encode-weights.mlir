@@ -5,7 +5,7 @@
 // Float weights keep their source; norm scales stay plain. The error is against the original.
 // CHECK-LABEL: func.func @float
 func.func @float(%ids: tensor<?xi64>) -> tensor<?x2xf32> {
-  // CHECK: llmopt.encoded_weight "w" codes(dense<{{.*}}> : tensor<2x2xf32>) {error = 6.000000e-01 : f64, reason = "float weight", zeros = 3 : i64} : !llmopt.packed<2x2, #llmopt.format<f32, dense>>
+  // CHECK: llmopt.encoded_weight "w" codes(dense<{{.*}}> : tensor<2x2xf32>) {dead_columns = 1 : i64, dead_rows = 1 : i64, error = 6.000000e-01 : f64, reason = "float weight", zeros = 3 : i64} : !llmopt.packed<2x2, #llmopt.format<f32, dense>>
   %w = llmopt.weight "w"(dense<[[4.0, 0.0], [0.0, -0.0]]> : tensor<2x2xf32>) {original = dense<[[4.0, 3.0], [0.0, 0.0]]> : tensor<2x2xf32>} : tensor<2x2xf32>
   // CHECK: llmopt.encoded_weight "table" codes(#llmopt.random<3>) {error = 0.000000e+00 : f64, reason = "float weight", zeros = 0 : i64} : !llmopt.packed<2x2, #llmopt.format<f32, dense>>
   %table = llmopt.weight "table"(#llmopt.random<3>) : tensor<2x2xf32>

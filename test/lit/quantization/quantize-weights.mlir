@@ -13,7 +13,7 @@
 // NONE-LABEL: func.func @linear
 func.func @linear(%x: tensor<?x2xf32>) -> tensor<?x2xf32> {
   // CHECK: %[[W:.*]] = llmopt.encoded_weight "w" codes(dense<{{\[}}[127, -2], [0, 0]]> : tensor<2x2xi8>) scales(dense<[1.000000e+00, 0.000000e+00]> : tensor<2xf32>)
-  // CHECK-SAME: {error = 0.0039362{{[0-9]*}} : f64, zeros = 2 : i64} : !llmopt.packed<2x2, #llmopt.format<int8>>
+  // CHECK-SAME: {dead_rows = 1 : i64, error = 0.0039362{{[0-9]*}} : f64, zeros = 2 : i64} : !llmopt.packed<2x2, #llmopt.format<int8>>
   // TABLE: llmopt.weight "w"
   // NONE: llmopt.weight "w"
   %w = llmopt.weight "w"(dense<[[127.0, -2.5], [0.0, 0.0]]> : tensor<2x2xf32>) : tensor<2x2xf32>
@@ -31,7 +31,7 @@ func.func @linear(%x: tensor<?x2xf32>) -> tensor<?x2xf32> {
 // CHECK-LABEL: func.func @pruned
 func.func @pruned(%x: tensor<?x2xf32>) -> tensor<?x1xf32> {
   // CHECK: codes(dense<{{\[}}[0, 127]]> : tensor<1x2xi8>)
-  // CHECK-SAME: {error = 0.0078737{{[0-9]*}} : f64, zeros = 1 : i64}
+  // CHECK-SAME: {dead_columns = 1 : i64, error = 0.0078737{{[0-9]*}} : f64, zeros = 1 : i64}
   %w = llmopt.weight "w"(dense<[[0.0, 127.0]]> : tensor<1x2xf32>) {original = dense<[[1.0, 127.0]]> : tensor<1x2xf32>} : tensor<1x2xf32>
   %y = llmopt.linear %x, %w : (tensor<?x2xf32>, tensor<1x2xf32>) -> tensor<?x1xf32>
   return %y : tensor<?x1xf32>
