@@ -323,6 +323,7 @@ ExitCode Compilation::lowerDecoder(Stage stage) {
   }
   if (ExitCode code = enterGraph(reason); code != ExitCode::Done)
     return code;
+  report.addNote("compiled as a graph, without sessions: " + oneLine(reason));
   report.clearLayers();
   for (Stage again : stagesOf(options)) {
     if (again != Stage::Import)

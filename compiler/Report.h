@@ -49,6 +49,9 @@ public:
   /// Notes that the model is compiled as a graph, and why.
   void setGraphReason(llvm::StringRef reason) { graphReason = reason.str(); }
 
+  /// Adds to notes().
+  void addNote(std::string note) { warnings.push_back(std::move(note)); }
+
   /// Stages with their seconds, in order. Names that repeat are added up.
   void setTimes(llvm::ArrayRef<std::pair<std::string, double>> secondsOfStages);
   /// Peak resident memory of the compiler.
