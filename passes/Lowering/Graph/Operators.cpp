@@ -44,6 +44,7 @@ static Table makeTable() {
       quantizedPoolingOperators(),
       reductionOperators(),
       rotaryOperators(),
+      quantizedGatherOperators(),
       resizeOperators(),
       scatteringOperators(),
       shapeOperators(),

@@ -43,6 +43,7 @@ llvm::ArrayRef<OperatorRow> quantizedMatMulOperators();
 llvm::ArrayRef<OperatorRow> quantizedPoolingOperators();
 llvm::ArrayRef<OperatorRow> reductionOperators();
 llvm::ArrayRef<OperatorRow> rotaryOperators();
+llvm::ArrayRef<OperatorRow> quantizedGatherOperators();
 llvm::ArrayRef<OperatorRow> resizeOperators();
 llvm::ArrayRef<OperatorRow> scatteringOperators();
 llvm::ArrayRef<OperatorRow> shapeOperators();
