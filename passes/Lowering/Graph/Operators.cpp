@@ -39,6 +39,7 @@ static Table makeTable() {
       multiHeadAttentionOperators(),
       paddingOperators(),
       poolingOperators(),
+      quantizationOperators(),
       quantizedConvOperators(),
       quantizedMatMulOperators(),
       quantizedPoolingOperators(),

@@ -38,6 +38,7 @@ llvm::ArrayRef<OperatorRow> mixtureOperators();
 llvm::ArrayRef<OperatorRow> multiHeadAttentionOperators();
 llvm::ArrayRef<OperatorRow> paddingOperators();
 llvm::ArrayRef<OperatorRow> poolingOperators();
+llvm::ArrayRef<OperatorRow> quantizationOperators();
 llvm::ArrayRef<OperatorRow> quantizedConvOperators();
 llvm::ArrayRef<OperatorRow> quantizedMatMulOperators();
 llvm::ArrayRef<OperatorRow> quantizedPoolingOperators();
