@@ -75,8 +75,12 @@ Value toStorage(GraphBuilder &g, ElementType type, Value value) {
                                   g.withLanes(g.b.getI8Type(), lanes), value);
   if (type.get().isBF16())
     return floatToBfloat(g, value);
-  if (type.isMiniFloat())
-    return encodeMiniFloat(g, type, value);
+  if (type.isMiniFloat()) {
+    // What is stored is a value of the type already: its infinities stay.
+    CastRules exact;
+    exact.saturate = false;
+    return encodeMiniFloat(g, type, value, exact);
+  }
   if (type.isSmallFloat())
     return arith::TruncFOp::create(g.b, g.loc,
                                    g.withLanes(g.b.getF16Type(), lanes), value);
