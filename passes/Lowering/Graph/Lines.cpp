@@ -146,33 +146,48 @@ Value Line::spread(Value result, int64_t lanes) const {
 
 /// Lines with inner dimensions: blocks of neighbours.
 static void forColumns(GraphBuilder &g, const LineShape &shape, bool hasLanes,
-                       Value work,
-                       llvm::function_ref<void(const Line &)> body) {
-  constexpr int64_t kBlock = 4 * kVectorLanes;
+                       Value work, llvm::function_ref<void(const Line &)> body,
+                       bool isShort) {
   std::optional<int64_t> inner = g.known(shape.inner);
   if (inner && *inner < kVectorLanes)
     hasLanes = false;
-  int64_t block = hasLanes ? kBlock : 1;
+  int64_t block = hasLanes ? kLineBlock : 1;
   Value blocks = g.divideCeil(shape.inner, g.number(block));
-  g.parallelFor(g.mul(shape.outer, blocks),
-                g.mul(g.mul(shape.length, work), block), [&](Value task) {
-                  Value outer = g.div(task, blocks);
-                  Value first = g.mul(g.rem(task, blocks), block);
-                  auto lines = [&](Value column, int64_t columns) {
-                    body(Line(g, shape, outer, column, columns,
-                              /*isContiguous=*/false, hasLanes));
-                  };
-                  if (!hasLanes)
-                    return lines(first, 1);
-                  Value end = g.min(g.add(first, block), shape.inner);
-                  g.vectorLoop(first, end, /*hasLanes=*/true, lines);
-                });
+  Value taskWork = g.mul(g.mul(shape.length, work), block);
+  g.parallelFor(g.mul(shape.outer, blocks), taskWork, [&](Value task) {
+    Value outer = g.div(task, blocks);
+    Value first = g.mul(g.rem(task, blocks), block);
+    auto lines = [&](Value column, int64_t columns) {
+      body(Line(g, shape, outer, column, columns, /*isContiguous=*/false,
+                hasLanes));
+    };
+    if (!hasLanes)
+      return lines(first, 1);
+    Value end = g.min(g.add(first, block), shape.inner);
+    auto byVectors = [&] {
+      g.vectorLoop(first, end, /*hasLanes=*/true, lines);
+      return Values();
+    };
+    if (!isShort || (inner && *inner < kLineBlock)) {
+      byVectors();
+      return;
+    }
+    Value isWhole = inner && *inner % kLineBlock == 0
+                        ? g.integer(g.b.getI1Type(), 1)
+                        : g.equal(g.sub(end, first), kLineBlock);
+    auto whole = [&] {
+      lines(first, kLineBlock);
+      return Values();
+    };
+    g.ifElse(isWhole, {}, whole, byVectors);
+  });
 }
 
 void forLines(GraphBuilder &g, const LineShape &shape, bool hasLanes,
-              Value work, llvm::function_ref<void(const Line &)> body) {
+              Value work, llvm::function_ref<void(const Line &)> body,
+              bool isShort) {
   if (!g.isKnown(shape.inner, 1))
-    return forColumns(g, shape, hasLanes, work, body);
+    return forColumns(g, shape, hasLanes, work, body, isShort);
   g.parallelFor(shape.outer, g.mul(shape.length, work), [&](Value outer) {
     body(
         Line(g, shape, outer, g.number(0), 1, /*isContiguous=*/true, hasLanes));

@@ -83,10 +83,16 @@ private:
   bool hasRest() const;    ///< the state has scalars beside vectors
 };
 
-/// Executes body for all lines, in parallel; it is emitted once or twice. An
+/// Neighbouring lines that one task takes; also lanes of wide vectors.
+inline constexpr int64_t kLineBlock = 4 * kVectorLanes;
+
+/// Executes body for all lines, in parallel; it is emitted once or twice, or
+/// three times if it `isShort`: then whole blocks of neighbouring lines are one
+/// Line of kLineBlock columns, so that memory is read in long pieces. An
 /// element takes about `work` operations.
 void forLines(GraphBuilder &g, const LineShape &shape, bool hasLanes,
-              mlir::Value work, llvm::function_ref<void(const Line &)> body);
+              mlir::Value work, llvm::function_ref<void(const Line &)> body,
+              bool isShort = false);
 
 /// True if vectors of elements can be read.
 bool canReadLanes(const Tensor &tensor);
