@@ -84,37 +84,62 @@ private:
     return g.at(tensor.buffer->data, g.mul(number, tensor.type.bytes()));
   }
 
+  /// Column j of the source where the target has it, from `to` on.
+  Value column(Value to, Value j) { return g.add(to, g.mul(j, columnStride)); }
+
+  /// A square: its rows are read as vectors, turned in scratch memory and
+  /// written as vectors, too, which fill whole cache lines.
+  void copySquare(Value from, Value to, Value scratch) {
+    Type type = source.type.storage();
+    auto vector = VectorType::get(kVectorLanes, type);
+    int64_t bytes = source.type.bytes(), width = kVectorLanes * bytes;
+    g.loop(g.number(kVectorLanes), [&](Value i) {
+      Value start = g.add(from, g.mul(i, rowStride));
+      Value row = g.load(vector, place(source, start));
+      Value turned = g.at(scratch, g.mul(i, bytes));
+      for (int64_t j = 0; j < kVectorLanes; ++j)
+        g.store(vector::ExtractOp::create(g.b, g.loc, row, j),
+                g.at(turned, g.number(j * width)));
+    });
+    g.loop(g.number(kVectorLanes), [&](Value j) {
+      Value turned = g.load(vector, g.at(scratch, g.mul(j, width)));
+      g.store(turned, place(target, column(to, j)));
+    });
+  }
+
+  /// Rows from `begin` on of `count` columns, one element after the other.
+  void copyRest(Value from, Value to, Value begin, Value count) {
+    Type type = source.type.storage();
+    g.loop(begin, rows, g.number(1), [&](Value i) {
+      Value start = g.add(from, g.mul(i, rowStride));
+      g.loop(count, [&](Value j) {
+        g.store(g.load(type, place(source, g.add(start, j))),
+                place(target, g.add(column(to, j), i)));
+      });
+    });
+  }
+
   /// All rows of the columns from `first` on, kVectorLanes of them or what is
   /// left.
   void copyColumns(Value from, Value to, Value first) {
-    Type type = source.type.storage();
     Value left = g.sub(columns, first);
-    Value isFull = g.logicalNot(g.less(left, kVectorLanes));
-    auto column = [&](Value j) {
-      return g.add(to, g.mul(g.add(first, j), columnStride));
-    };
+    from = g.add(from, first);
+    to = column(to, first);
+    Value scratch =
+        g.scratch(kVectorLanes * kVectorLanes * source.type.bytes());
     auto full = [&] {
-      g.loop(rows, [&](Value i) {
-        Value start = g.add(g.add(from, g.mul(i, rowStride)), first);
-        Value vector =
-            g.load(VectorType::get(kVectorLanes, type), place(source, start));
-        for (int64_t j = 0; j < kVectorLanes; ++j)
-          g.store(vector::ExtractOp::create(g.b, g.loc, vector, j),
-                  place(target, g.add(column(g.number(j)), i)));
+      Value whole = g.mul(g.div(rows, kVectorLanes), kVectorLanes);
+      g.loop(g.number(0), whole, g.number(kVectorLanes), [&](Value i) {
+        copySquare(g.add(from, g.mul(i, rowStride)), g.add(to, i), scratch);
       });
+      copyRest(from, to, whole, g.number(kVectorLanes));
       return Values();
     };
     auto rest = [&] {
-      g.loop(rows, [&](Value i) {
-        Value start = g.add(g.add(from, g.mul(i, rowStride)), first);
-        g.loop(left, [&](Value j) {
-          g.store(g.load(type, place(source, g.add(start, j))),
-                  place(target, g.add(column(j), i)));
-        });
-      });
+      copyRest(from, to, g.number(0), left);
       return Values();
     };
-    g.ifElse(isFull, {}, full, rest);
+    g.ifElse(g.logicalNot(g.less(left, kVectorLanes)), {}, full, rest);
   }
 
   GraphBuilder &g;
