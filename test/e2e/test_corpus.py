@@ -11,6 +11,7 @@ import pytest
 from conftest import run_tool
 from support import corpora
 
+from llmopt import locate
 from llmopt.errors import LlmoptError
 from llmopt.runtime import Model
 
@@ -49,6 +50,14 @@ def test_agrees_with_the_recorded_outputs(corpus, model):
     run = run_tool("llmopt-check", corpus / model, "-mcpu=native,x86-64-v3")
     assert run.returncode == 0, run.stdout + run.stderr
     assert "agrees" in run.stdout
+
+
+def test_raises_what_is_in_a_decoder(corpus):
+    script = Path(__file__).parents[1] / "conformance/raising"
+    compiler = locate.tool("llmopt-compile")
+    run = subprocess.run([script, corpus, "--compiler", compiler, "--present"], capture_output=True, text=True)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert f"{len(MODELS)} of {len(MODELS)} models" in run.stdout
 
 
 def test_a_graph_runs_from_python(tmp_path):

@@ -122,6 +122,13 @@ TEST_F(WeightStoreTest, ReadsFilesBesideTheModelAndTransposes) {
   // The file holds [K = 2, N = 3].
   EXPECT_EQ(*read(blob(4, 24, true), floats({3, 2})),
             std::vector<float>({1, 4, 2, 5, 3, 6}));
+  // The upper halves of floats are bfloat16 numbers, the lower ones zeros.
+  auto halves = WeightBlobAttr::get(&context, "data.bin", 4, 8, true,
+                                    builder.getBF16Type());
+  EXPECT_EQ(*read(halves, floats({2, 2})), std::vector<float>({0, 0, 1, 2}));
+  EXPECT_TRUE(failed(read(halves, floats({3, 2}))));
+  EXPECT_EQ(message, "weight of type 'tensor<3x2xf32>' needs 12 bytes, but its "
+                     "blob has 8");
   EXPECT_TRUE(failed(read(blob(8, 24, false), floats({3, 2}))));
   EXPECT_EQ(message, "weight needs bytes 8 to 32 of 'data.bin', which has 28");
   EXPECT_TRUE(failed(read(blob(0, 20, false), floats({3, 2}))));
