@@ -21,8 +21,10 @@ import support
 
 MODELS = ("resnet50", "mobilenetv2")
 LEAST_RATIO = 0.8
-# Relative L2 difference of the logits; int8 models are as far from ONNX Runtime as its own instruction sets are from each other.
-TOLERANCE = {"f32": 1e-3, "int8": 5e-2}
+# Relative L2 difference of the logits in f32. In int8 rounding at every layer adds up: ONNX Runtime with all its optimizations is 0.09
+# (ResNet-50) and 0.07 (MobileNetV2) from itself without any, so the bar is twice this distance, measured in the same run.
+TOLERANCE = 1e-3
+SPREADS = 2.0
 EXECUTIONS = 10  # of a measurement
 INPUT = "image"
 
@@ -119,6 +121,8 @@ def load(engine: str, path: str, threads: int):
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
+    if engine == "onnxruntime-plain":
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     inference = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     return f"onnxruntime {ort.__version__}", lambda image: inference.run(None, {INPUT: image})[0]
 
@@ -164,12 +168,20 @@ class Worker:
         self.process.wait()
 
 
+def distance(actual: np.ndarray, expected: np.ndarray) -> float:
+    return float(np.linalg.norm(actual - expected) / np.linalg.norm(expected))
+
+
 def compare(name: str, kind: str, options: argparse.Namespace) -> dict:
     model = make_model(name, kind)
     flags = ["-fold-qdq"] if kind == "int8" else []
     library = support.compile_library(model, [*flags, *options.flags.split()], f"vision-{name}-{kind}")
     own, peer = Worker("llmopt", library, options.threads), Worker("onnxruntime", model / "model.onnx", options.threads)
-    difference = float(np.linalg.norm(own.logits - peer.logits) / np.linalg.norm(peer.logits))
+    tolerance = TOLERANCE
+    if kind == "int8":
+        plain = Worker("onnxruntime-plain", model / "model.onnx", options.threads)
+        plain.close()
+        tolerance = SPREADS * distance(peer.logits, plain.logits)
     times = [(own.measure(), peer.measure()) for _ in range(options.rounds + 1)][1:]
     own.close()
     peer.close()
@@ -178,7 +190,8 @@ def compare(name: str, kind: str, options: argparse.Namespace) -> dict:
         "model": name,
         "kind": kind,
         "engines": [own.about, peer.about],
-        "difference": difference,
+        "difference": distance(own.logits, peer.logits),
+        "tolerance": tolerance,
         "milliseconds": statistics.median(ours for ours, _ in times),
         "onnxruntime_milliseconds": statistics.median(theirs for _, theirs in times),
         "ratio": statistics.median(ratios),
@@ -212,8 +225,8 @@ def main() -> int:
             )
             if result["ratio"] < LEAST_RATIO:
                 failures.append(f"{label}: {result['ratio']:.2f} times as fast as onnxruntime, at least {LEAST_RATIO}")
-            if not result["difference"] <= TOLERANCE[kind]:
-                failures.append(f"{label}: relative difference {result['difference']:.2g}, at most {TOLERANCE[kind]}")
+            if not result["difference"] <= result["tolerance"]:
+                failures.append(f"{label}: relative difference {result['difference']:.2g}, at most {result['tolerance']:.2g}")
     if options.json:
         options.json.write_text(json.dumps(results, indent=2) + "\n")
     return support.verdict(failures)
