@@ -22,6 +22,8 @@ namespace llmopt::graph {
 /// there have to be tasks for all threads.
 static constexpr int64_t kBlockRows = 192, kBlockRowsOfMany = 768;
 static constexpr int64_t kManyPanels = 16;
+/// Fewer rows than this are not worth a copy of B.
+static constexpr int64_t kFewRows = 9;
 
 ModuleOp moduleOf(GraphBuilder &g) {
   return g.b.getInsertionBlock()->getParentOp()->getParentOfType<ModuleOp>();
@@ -72,30 +74,77 @@ static void applyEpilogue(GraphBuilder &g, const Epilogue &epilogue,
   });
 }
 
+/// Where the rows of a panel are, and how many bytes they are apart.
+static std::pair<Value, Value> panelOf(GraphBuilder &g, const PanelPart &part,
+                                       const PanelCopy &copy, Value panel,
+                                       const MatrixOf &direct, Value isFew) {
+  Value lineBytes = g.number(kPanelColumns * 4);
+  auto copied = [&]() -> Values {
+    copy(part, panel);
+    return {panel, lineBytes};
+  };
+  // Only whole panels: a tile reads up to the last column.
+  Value inPlace = g.logicalAnd(isFew, g.equal(part.columns, kPanelColumns));
+  Values place = g.ifElse(
+      inPlace, {panel.getType(), g.b.getI64Type()},
+      [&]() -> Values {
+        Matrix b = direct(part.batch);
+        return {b.at(g, part.firstRow, part.firstColumn),
+                g.mul(b.rowStride, 4)};
+      },
+      copied);
+  return {place[0], place[1]};
+}
+
 void emitPanelProducts(GraphBuilder &g, const ProductShape &shape,
                        const MatrixOf &a, const PanelCopy &copy,
-                       const MatrixOf &c, const Epilogue &epilogue) {
+                       const MatrixOf &c, const Epilogue &epilogue,
+                       const MatrixOf &direct) {
   func::FuncOp kernel = gemmPanel(moduleOf(g), g.targetIsa, PanelKind::F32);
   // A product without depth is zero: a panel of no rows yields it.
   Value parts = g.max(g.divideCeil(shape.depth, g.number(kPanelDepth)), 1);
+  Value isFew = direct ? g.less(shape.rows, kFewRows) : g.less(g.number(1), 0);
   forBlocks(g, shape, kBlockRowsOfMany, [&](const Block &block) {
-    Value panel = g.scratch(kPanelDepth * kPanelColumns * 4 + kPanelSlack);
+    Value memory = g.scratch(kPanelDepth * kPanelColumns * 4 + kPanelSlack);
     Matrix left = a(block.batch), result = c(block.batch);
     g.loop(parts, [&](Value part) {
       Value first = g.mul(part, kPanelDepth);
       Value depth = g.min(g.sub(shape.depth, first), kPanelDepth);
-      copy({block.batch, first, depth, block.firstColumn, block.columns},
-           panel);
+      auto [panel, lineBytes] = panelOf(
+          g, {block.batch, first, depth, block.firstColumn, block.columns},
+          copy, memory, direct, isFew);
       Value add = arith::ExtUIOp::create(g.b, g.loc, g.b.getI64Type(),
                                          g.less(g.number(0), part));
       func::CallOp::create(
           g.b, g.loc, kernel,
           ValueRange{left.at(g, block.firstRow, first),
                      g.mul(left.rowStride, 4), g.mul(left.columnStride, 4),
-                     panel, g.number(kPanelColumns * 4),
+                     panel, lineBytes,
                      result.at(g, block.firstRow, block.firstColumn),
                      g.mul(result.rowStride, 4), block.rows, block.columns,
                      depth, add});
+    });
+    applyEpilogue(g, epilogue, result, block);
+  });
+}
+
+/// Few rows by columns that are contiguous along the depth: dot products.
+static void emitDotProducts(GraphBuilder &g, const ProductShape &shape,
+                            const MatrixOf &a, const MatrixOf &b,
+                            const MatrixOf &c, const Epilogue &epilogue) {
+  func::FuncOp kernel = dotColumns(moduleOf(g), g.targetIsa);
+  forBlocks(g, shape, kBlockRowsOfMany, [&](const Block &block) {
+    Matrix left = a(block.batch), right = b(block.batch),
+           result = c(block.batch);
+    g.loop(block.rows, [&](Value i) {
+      Value row = g.add(block.firstRow, i);
+      func::CallOp::create(
+          g.b, g.loc, kernel,
+          ValueRange{left.at(g, row, g.number(0)),
+                     right.at(g, g.number(0), block.firstColumn),
+                     g.mul(right.columnStride, 4),
+                     result.at(g, row, block.firstColumn), block.columns,
+                     shape.depth});
     });
     applyEpilogue(g, epilogue, result, block);
   });
@@ -151,7 +200,23 @@ void emitProducts(GraphBuilder &g, const ProductShape &shape, const MatrixOf &a,
   auto copy = [&](const PanelPart &part, Value target) {
     copyFloats(g, b(part.batch), part, target);
   };
-  emitPanelProducts(g, shape, a, copy, c, epilogue);
+  bool isFloat = right.type.get().isF32();
+  if (isFloat && g.isKnown(right.columnStride, 1))
+    return emitPanelProducts(g, shape, a, copy, c, epilogue, b);
+  auto panels = [&] { emitPanelProducts(g, shape, a, copy, c, epilogue); };
+  if (!isFloat || !g.isKnown(right.rowStride, 1) ||
+      !g.isKnown(a(g.number(0)).columnStride, 1))
+    return panels();
+  g.ifElse(
+      g.less(shape.rows, kFewRows), {},
+      [&] {
+        emitDotProducts(g, shape, a, b, c, epilogue);
+        return Values();
+      },
+      [&] {
+        panels();
+        return Values();
+      });
 }
 
 Tensor productOperand(GraphBuilder &g, const Tensor &tensor) {

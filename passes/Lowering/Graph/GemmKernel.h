@@ -52,11 +52,13 @@ using MatrixOf = std::function<Matrix(mlir::Value batch)>;
 /// same type. The indices are batch, row and column.
 using Epilogue = std::function<mlir::Value(mlir::Value, const Access &)>;
 
-/// Products in f32 with panels that `copy` makes. `a` and `c` are f32; columns
-/// of `c` are contiguous.
+/// Products in f32 with panels that `copy` makes. `direct`, if it is there, is
+/// B in memory, f32 with contiguous columns: it is read in place where there
+/// are few rows. `a` and `c` are f32; columns of `c` are contiguous.
 void emitPanelProducts(GraphBuilder &g, const ProductShape &shape,
                        const MatrixOf &a, const PanelCopy &copy,
-                       const MatrixOf &c, const Epilogue &epilogue = nullptr);
+                       const MatrixOf &c, const Epilogue &epilogue = nullptr,
+                       const MatrixOf &direct = nullptr);
 
 /// Products of any type that has hardware arithmetic: f32 (then B may be f16 or
 /// bf16), f64 or integers, which wrap around. Columns of `c` are contiguous.

@@ -36,6 +36,15 @@ int64_t rowsPerStep(PanelKind kind);
 /// for more than 32.
 mlir::func::FuncOp gemmPanel(mlir::ModuleOp module, Isa isa, PanelKind kind);
 
+/// func @transpose_panel_f32(source, lineBytes, panel, rows, columns)
+/// panel[k][j] = source[j][k]: lines are lineBytes apart, rows of the panel
+/// have kPanelColumns floats. Rows up to a multiple of 16 are written.
+mlir::func::FuncOp transposePanel(mlir::ModuleOp module, Isa isa);
+
+/// func @dot_columns_f32(a, b, bColumnBytes, c, columns, depth)
+/// c[j] = sum over k of a[k] b[j][k], for one contiguous row of A.
+mlir::func::FuncOp dotColumns(mlir::ModuleOp module, Isa isa);
+
 } // namespace llmopt::graph
 
 #endif // LLMOPT_PASSES_LOWERING_GRAPH_GEMMTILE_H

@@ -8,9 +8,12 @@
 
 #include "passes/Lowering/Graph/Panels.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "passes/Lowering/Graph/Conversion.h"
+#include "passes/Lowering/Graph/GemmKernel.h"
+#include "passes/Lowering/Graph/GemmTile.h"
 #include "passes/Lowering/Kernels/KernelBuilder.h"
 #include <numeric>
 
@@ -74,7 +77,13 @@ static void copyElements(GraphBuilder &g, const Matrix &matrix,
 void copyFloats(GraphBuilder &g, const Matrix &matrix, const PanelPart &part,
                 Value target) {
   if (!g.isKnown(matrix.columnStride, 1)) {
-    copyElements(g, matrix, part, target, 4);
+    if (!g.isKnown(matrix.rowStride, 1) || !matrix.type.get().isF32())
+      return copyElements(g, matrix, part, target, 4);
+    func::CallOp::create(
+        g.b, g.loc, transposePanel(moduleOf(g), g.targetIsa),
+        ValueRange{matrix.at(g, part.firstRow, part.firstColumn),
+                   g.mul(matrix.columnStride, 4), target, part.rows,
+                   part.columns});
     return;
   }
   g.loop(part.rows, [&](Value k) {

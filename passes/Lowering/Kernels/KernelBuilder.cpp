@@ -325,6 +325,15 @@ Value KernelBuilder::broadcast(Value scalar) {
       b, loc, VectorType::get(kLanes, scalar.getType()), scalar);
 }
 
+Value KernelBuilder::interleave(Value a, Value x, int64_t which) {
+  SmallVector<int64_t> order;
+  for (int64_t lane = 0; lane < kLanes / 2; ++lane) {
+    int64_t from = which * kLanes / 2 + lane;
+    order.append({from, kLanes + from});
+  }
+  return vector::ShuffleOp::create(b, loc, a, x, order);
+}
+
 Value KernelBuilder::evenLanes(Value low, Value high) {
   SmallVector<int64_t> order;
   for (int64_t lane = 0; lane < kLanes; ++lane)

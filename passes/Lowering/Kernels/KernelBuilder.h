@@ -156,6 +156,9 @@ public:
     return broadcast(load(scalarType, pointer));
   }
   mlir::Value extract(mlir::Value vector, int64_t lane);
+  /// Lanes of two vectors of 16 in turn, of their first halves (0) or their
+  /// second ones (1).
+  mlir::Value interleave(mlir::Value a, mlir::Value b, int64_t which);
   /// Lanes 0, 2, 4, ... of two vectors of 16.
   mlir::Value evenLanes(mlir::Value low, mlir::Value high);
 

@@ -56,3 +56,17 @@ module attributes {onnx.opset = {"ai.onnx" = 21 : i64}} {
     return %0 : !onnx.value
   }
 }
+
+// -----
+
+module attributes {onnx.opset = {"ai.onnx" = 21 : i64, "com.microsoft" = 1 : i64}} {
+  func.func @main(%x: tensor<1x4x8x8xf32>, %w: tensor<6x4x3x3xf32>, %v: tensor<4x2x3x3xf32>, %a: tensor<2x32xf32>, %b: tensor<8x1x16xui8>, %s: tensor<8x1xf32>, %t: tensor<7x1xf32>, %i: tensor<32xi32>) -> !onnx.value {
+    // expected-error @below {{the input has 4 channels, but the weights have 6}}
+    %0 = onnx.node "ConvTranspose"(%x, %w) : (tensor<1x4x8x8xf32>, tensor<6x4x3x3xf32>) -> !onnx.value
+    // expected-error @below {{output_padding has 1 entries, expected 2}}
+    %1 = onnx.node "ConvTranspose"(%x, %v) {output_padding = array<i64: 1>} : (tensor<1x4x8x8xf32>, tensor<4x2x3x3xf32>) -> !onnx.value
+    // expected-error @below {{input 2 has 7 elements, expected 8}}
+    %2 = onnx.node "MatMulNBits" domain "com.microsoft"(%a, %b, %t) {K = 32 : i64, N = 8 : i64, block_size = 32 : i64} : (tensor<2x32xf32>, tensor<8x1x16xui8>, tensor<7x1xf32>) -> !onnx.value
+    return %2 : !onnx.value
+  }
+}
