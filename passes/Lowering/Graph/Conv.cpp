@@ -8,6 +8,9 @@
 #include "passes/Lowering/Graph/Conv.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "passes/Lowering/Graph/ConvPatches.h"
+#include "passes/Lowering/Graph/Depthwise.h"
+#include "passes/Lowering/Graph/Elementwise.h"
+#include "passes/Lowering/Graph/FusedActivation.h"
 #include "passes/Lowering/Graph/MatMul.h"
 #include "passes/Lowering/Graph/Operators.h"
 
@@ -218,41 +221,73 @@ FailureOr<Convolution> planConvolution(Node &node, const Tensor &input,
 // Conv
 //===----------------------------------------------------------------------===//
 
-static LogicalResult emitConv(Node &node) {
-  GraphBuilder &g = node.g;
+/// Checks what Conv demands of its inputs.
+static LogicalResult checkConv(Node &node) {
   ElementType type = node.input(0).type;
-  if (node.input(1).type != type ||
-      (node.hasInput(2) && node.input(2).type != type))
-    return node.refuse("its inputs have different element types");
+  for (size_t i = 1; i < node.inputCount(); ++i)
+    if (node.hasInput(i) && node.input(i).type != type)
+      return node.refuse("its inputs have different element types");
   if (!type.compute().isF32() || type.isMiniFloat())
     return node.refuse("expected elements of f32, f16 or bf16");
+  return success();
+}
+
+/// The bias of a channel, if the node has one.
+static FailureOr<std::function<Value(Value)>> biasOf(Node &node,
+                                                     const Convolution &c) {
+  if (!node.hasInput(2))
+    return std::function<Value(Value)>();
+  GraphBuilder &g = node.g;
+  Value have = g.count(node.input(2)), want = c.dims[1];
+  if (g.known(have) && g.known(want) && !g.same(have, want))
+    return node.refuse("input 2 has " + Twine(*g.known(have)) +
+                       " elements, expected " + Twine(*g.known(want)));
+  g.require(g.equal(have, want),
+            node.describe() + ": input 2 does not fit the weights");
+  Tensor bias = productOperand(g, node.input(2));
+  return std::function<Value(Value)>(
+      [&g, bias](Value channel) { return g.loadElement(bias, channel); });
+}
+
+/// `activation` is applied to results of f32, null for none.
+static LogicalResult emitConvolution(Node &node, const Activation &activation) {
+  GraphBuilder &g = node.g;
+  ElementType type = node.input(0).type;
   Tensor x = productOperand(g, node.input(0));
   Tensor weights = productOperand(g, node.input(1));
   FailureOr<Convolution> plan = planConvolution(node, x, weights);
   if (failed(plan))
     return failure();
   const Convolution &c = *plan;
+  auto bias = biasOf(node, c);
+  if (failed(bias))
+    return failure();
   Tensor y = g.allocateTensor(g.b.getF32Type(), c.dims);
+  if (isDepthwise(g, c)) {
+    Epilogue epilogue;
+    if (activation)
+      epilogue = [&](Value value, const Access &) {
+        return activation(g, value);
+      };
+    emitDepthwise(g, c, y, *bias, epilogue);
+    node.setResult(0, convertedTo(g, y, type));
+    return success();
+  }
   auto result = [&](Value batch) {
     Value offset = g.product({batch, c.shape.rows, c.shape.columns});
     return Matrix{g.at(y.buffer->data, g.mul(offset, 4)), y.type,
                   c.shape.columns, g.number(1)};
   };
   Epilogue epilogue;
-  if (node.hasInput(2)) {
-    Value have = g.count(node.input(2));
-    if (g.known(have) && g.known(c.dims[1]) && !g.same(have, c.dims[1]))
-      return node.refuse("input 2 has " + Twine(*g.known(have)) +
-                         " elements, expected " + Twine(*g.known(c.dims[1])));
-    g.require(g.equal(have, c.dims[1]),
-              node.describe() + ": input 2 does not fit the weights");
-    Tensor bias = productOperand(g, node.input(2));
-    epilogue = [&g, &c, bias](Value sum, const Access &access) -> Value {
-      Value channel = c.channelOf(g, access.indices[0], access.indices[1]);
-      Value value = g.splat(g.loadElement(bias, channel), access.lanes);
-      return arith::AddFOp::create(g.b, g.loc, sum, value);
+  if (*bias || activation)
+    epilogue = [&](Value sum, const Access &access) -> Value {
+      if (*bias) {
+        Value channel = c.channelOf(g, access.indices[0], access.indices[1]);
+        Value value = g.splat((*bias)(channel), access.lanes);
+        sum = arith::AddFOp::create(g.b, g.loc, sum, value);
+      }
+      return activation ? activation(g, sum) : sum;
     };
-  }
   Value zero = g.constant(g.b.getF32Type(), 0);
   emitPanelProducts(g, c.shape, c.weights, c.patches(g, zero), result,
                     epilogue);
@@ -260,8 +295,41 @@ static LogicalResult emitConv(Node &node) {
   return success();
 }
 
+static LogicalResult emitConv(Node &node) {
+  if (failed(checkConv(node)))
+    return failure();
+  return emitConvolution(node, absorbActivation(node));
+}
+
+/// Conv of com.microsoft: its activation is an attribute, and input 3 is added
+/// before it.
+static LogicalResult emitFusedConv(Node &node) {
+  GraphBuilder &g = node.g;
+  if (failed(checkConv(node)))
+    return failure();
+  FailureOr<Activation> activation = namedActivation(node);
+  if (failed(activation))
+    return failure();
+  if (!node.hasInput(3))
+    return emitConvolution(node, *activation);
+  if (failed(emitConvolution(node, nullptr)))
+    return failure();
+  ElementType type = node.input(0).type;
+  Activation last = *activation;
+  node.setResult(0, mapElements(
+                        g, {*node.result(0), node.input(3)}, type,
+                        [=](GraphBuilder &g, ArrayRef<Value> in) -> Value {
+                          Value sum =
+                              arith::AddFOp::create(g.b, g.loc, in[0], in[1]);
+                          return last ? last(g, sum) : sum;
+                        },
+                        node.describe()));
+  return success();
+}
+
 static const OperatorRow rows[] = {
     {"Conv", emitConv, 2, 3},
+    {"FusedConv", emitFusedConv, 2, 4, 1, 1, 1, INT64_MAX, "com.microsoft"},
 };
 
 ArrayRef<OperatorRow> convOperators() { return rows; }

@@ -79,6 +79,10 @@ static LogicalResult emitNode(GraphEmitter &emitter, onnx::NodeOp op) {
   for (auto [index, input] : llvm::enumerate(op.getInputs()))
     if (!node.hasInput(index) && !input.getDefiningOp<onnx::NoneOp>())
       return failure(); // it has been reported
+  if (emitter.isAbsorbed(op)) {
+    emitter.set(op->getResult(0), Tensor(node.input(0)));
+    return success();
+  }
   const OperatorRow *row = findOperator(op);
   if (!row)
     return node.refuse("is not supported; export the model without it");

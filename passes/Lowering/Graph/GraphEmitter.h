@@ -31,6 +31,10 @@ public:
   Tensor *find(mlir::Value value);
   void set(mlir::Value value, const Tensor &tensor) { tensors[value] = tensor; }
   void forget(mlir::Value value) { tensors.erase(value); }
+  /// Says that an earlier node has computed the result of `op`: it is what the
+  /// first input holds.
+  void absorb(mlir::Operation *op) { absorbed.insert(op); }
+  bool isAbsorbed(mlir::Operation *op) const { return absorbed.contains(op); }
   /// Gives back the buffers that nothing refers to any more.
   void releaseDead();
 
@@ -49,6 +53,7 @@ private:
   void keepResult(mlir::Value value, const Tensor &tensor);
 
   GraphWeights &weights;
+  llvm::DenseSet<mlir::Operation *> absorbed;
   llvm::DenseMap<mlir::Value, Tensor> tensors;
 };
 

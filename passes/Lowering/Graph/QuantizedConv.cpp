@@ -7,7 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
-#include "passes/Lowering/Graph/Conv.h"
+#include "passes/Lowering/Graph/Depthwise.h"
 #include "passes/Lowering/Graph/IntegerProducts.h"
 #include "passes/Lowering/Graph/Operators.h"
 #include "passes/Lowering/Graph/QuantizedNode.h"
@@ -58,6 +58,15 @@ planQuantized(Node &node, size_t weights, size_t xZero, size_t weightZero) {
 }
 
 void QuantizedConvolution::emit(GraphBuilder &g, const SumSink &sink) const {
+  if (isDepthwise(g, conv)) {
+    DepthwiseZeros zeros;
+    zeros.input = xZero.at(g, g.number(0), 1);
+    if (!weightZero.isZero())
+      zeros.weights = [&](Value channel) {
+        return weightZero.at(g, channel, 1);
+      };
+    return emitDepthwise(g, conv, zeros, sink);
+  }
   IntegerProducts p;
   p.shape = conv.shape;
   p.aCount = conv.windows.groups;

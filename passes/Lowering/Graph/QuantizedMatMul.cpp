@@ -7,6 +7,8 @@
 //===----------------------------------------------------------------------===//
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "passes/Lowering/Graph/Elementwise.h"
 #include "passes/Lowering/Graph/IntegerProducts.h"
 #include "passes/Lowering/Graph/MatMul.h"
 #include "passes/Lowering/Graph/Operators.h"
@@ -204,6 +206,99 @@ static LogicalResult emitMatMulIntegerToFloat(Node &node) {
 }
 
 //===----------------------------------------------------------------------===//
+// DynamicQuantizeMatMul
+//===----------------------------------------------------------------------===//
+
+/// The least and the greatest of f32 numbers and 0.
+static std::pair<Value, Value> rangeOf(GraphBuilder &g, const Tensor &x) {
+  constexpr int64_t kChunk = 4096;
+  Type f32 = g.b.getF32Type();
+  Value total = g.count(x), chunks = g.divideCeil(total, g.number(kChunk));
+  Value zero = g.constant(f32, 0);
+  Tensor parts = g.allocateTensor(f32, {chunks, g.number(2)});
+  auto fold = [&](ValueRange in, Value low, Value high) -> Values {
+    return {arith::MinNumFOp::create(g.b, g.loc, in[0], low),
+            arith::MaxNumFOp::create(g.b, g.loc, in[1], high)};
+  };
+  g.parallelFor(chunks, g.number(kChunk), [&](Value chunk) {
+    Value first = g.mul(chunk, kChunk);
+    Value end = g.min(g.add(first, kChunk), total);
+    Values range = g.loop(first, end, g.number(1), {zero, zero},
+                          [&](Value i, ValueRange in) {
+                            Value value = g.loadElement(x, i);
+                            return fold(in, value, value);
+                          });
+    g.storeElement(parts, g.mul(chunk, 2), range[0]);
+    g.storeElement(parts, g.add(g.mul(chunk, 2), 1), range[1]);
+  });
+  Values range = g.loop(chunks, {zero, zero}, [&](Value chunk, ValueRange in) {
+    return fold(in, g.loadElement(parts, g.mul(chunk, 2)),
+                g.loadElement(parts, g.add(g.mul(chunk, 2), 1)));
+  });
+  return {range[0], range[1]};
+}
+
+/// round(x / scale) + zero, saturated to uint8; scalars or vectors.
+static Value quantize(GraphBuilder &g, Value x, Value scale, Value zero) {
+  auto vector = dyn_cast<VectorType>(x.getType());
+  int64_t lanes = vector ? vector.getNumElements() : 1;
+  Type ints = g.withLanes(g.b.getI32Type(), lanes);
+  Value value = arith::DivFOp::create(g.b, g.loc, x, g.splat(scale, lanes));
+  value = math::RoundEvenOp::create(g.b, g.loc, value);
+  value = arith::AddFOp::create(g.b, g.loc, value, g.splat(zero, lanes));
+  value =
+      arith::MaxNumFOp::create(g.b, g.loc, value, g.constant(x.getType(), 0));
+  value =
+      arith::MinNumFOp::create(g.b, g.loc, value, g.constant(x.getType(), 255));
+  return arith::FPToSIOp::create(g.b, g.loc, ints, value);
+}
+
+static LogicalResult emitDynamicQuantizeMatMul(Node &node) {
+  GraphBuilder &g = node.g;
+  Type f32 = g.b.getF32Type();
+  if (!node.input(0).type.get().isF32())
+    return node.refuse("input 0 must be of f32");
+  if (failed(checkBytes(node, {1})))
+    return failure();
+  Tensor x = node.buffer(0), right = node.buffer(1);
+  auto [low, high] = rangeOf(g, x);
+  Value steps = g.constant(f32, 255);
+  Value scale = arith::DivFOp::create(
+      g.b, g.loc, arith::SubFOp::create(g.b, g.loc, high, low), steps);
+  Value isFlat = arith::CmpFOp::create(g.b, g.loc, arith::CmpFPredicate::OEQ,
+                                       scale, g.constant(f32, 0));
+  scale = g.select(isFlat, g.constant(f32, 1), scale);
+  Value none = g.constant(f32, 0);
+  Value negative = arith::SubFOp::create(g.b, g.loc, none, low);
+  Value zeroBits = quantize(g, negative, scale, none);
+  Value zero = arith::SIToFPOp::create(g.b, g.loc, f32, zeroBits);
+  Tensor left = g.materialize(mapElements(
+      g, {x}, g.b.getIntegerType(8, false),
+      [=](GraphBuilder &g, ArrayRef<Value> in) -> Value {
+        Value wide = quantize(g, in[0], scale, zero);
+        auto vector = dyn_cast<VectorType>(wide.getType());
+        return arith::TruncIOp::create(
+            g.b, g.loc,
+            g.withLanes(g.b.getI8Type(), vector ? vector.getNumElements() : 1),
+            wide);
+      },
+      node.describe()));
+  auto operands = matMulOperands(node, left, right);
+  if (failed(operands))
+    return failure();
+  auto q =
+      planQuantized(node, operands->first, operands->second, ~size_t(0), 3);
+  if (failed(q))
+    return failure();
+  q->aZero = Parameter::number(zeroBits);
+  Tensor result = g.allocateTensor(f32, q->stack.dims);
+  if (failed(emitScaled(node, *q, Parameter::number(scale), 2, 4, result)))
+    return failure();
+  node.setResult(0, g.reshaped(result, withoutAdded(result.dims, left, right)));
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
 // QGemm
 //===----------------------------------------------------------------------===//
 
@@ -296,6 +391,8 @@ static const OperatorRow rows[] = {
     {"QLinearMatMul", emitQLinearMatMul, 8, 8, 1, 1, 10},
     {"MatMulIntegerToFloat", emitMatMulIntegerToFloat, 4, 7, 1, 1, 1, INT64_MAX,
      kMicrosoft},
+    {"DynamicQuantizeMatMul", emitDynamicQuantizeMatMul, 3, 5, 1, 1, 1,
+     INT64_MAX, kMicrosoft},
     {"QGemm", emitQGemm, 6, 9, 1, 1, 1, INT64_MAX, kMicrosoft},
 };
 

@@ -23,6 +23,12 @@ public:
   /// refuses other shapes.
   static mlir::FailureOr<Parameter> read(Node &node, size_t input,
                                          mlir::Value count);
+  /// One number, i32 or f32.
+  static Parameter number(mlir::Value value) {
+    Parameter parameter;
+    parameter.scalar = value;
+    return parameter;
+  }
   /// `lanes` numbers from `index` on, as i32 or f32.
   mlir::Value at(GraphBuilder &g, mlir::Value index, int64_t lanes) const;
   /// True if it is known to be zero (or nothing).
