@@ -139,6 +139,10 @@ void GraphBuilder::require(Value condition, const Twine &text) {
   assert(!isInParallel() && "loop bodies note errors, they do not end");
   if (knownBool(condition) == true)
     return;
+  // In a branch it fails only if that is taken.
+  bool isAlways = knownBool(condition) == false && scopes.size() == 1;
+  if (isAlways && !impossible)
+    impossible = text.str();
   ifThen(logicalNot(condition), [&] {
     Value fail = load(call.getType(), at(call, number(GraphCallLayout::fail)));
     auto type =

@@ -170,6 +170,10 @@ public:
   /// Ends the execution with the message unless the condition (i1) holds.
   /// Outside of parallelFor only.
   void require(mlir::Value condition, const llvm::Twine &message);
+  /// The message of a requirement that no execution meets, since the last call.
+  std::optional<std::string> takeImpossible() {
+    return std::exchange(impossible, std::nullopt);
+  }
   /// Notes that the execution has failed if the condition holds, and goes on:
   /// the caller must keep addresses valid. Anywhere.
   void noteError(mlir::Value condition, const llvm::Twine &message);
@@ -271,6 +275,7 @@ private:
   llvm::SmallVector<std::map<Key, mlir::Value>> scopes;
   unsigned parallelDepth = 0;
   llvm::StringMap<std::string> messages;
+  std::optional<std::string> impossible;
 };
 
 } // namespace llmopt::graph

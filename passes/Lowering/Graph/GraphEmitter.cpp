@@ -88,6 +88,12 @@ static LogicalResult emitNode(GraphEmitter &emitter, onnx::NodeOp op) {
     return node.refuse("is not supported; export the model without it");
   if (failed(checkArity(node, *row)) || failed(row->emit(node)))
     return failure();
+  // What can be told now is not left to the first execution.
+  if (std::optional<std::string> why = emitter.g.takeImpossible()) {
+    StringRef text = *why;
+    text.consume_front(node.describe() + ": ");
+    return node.refuse(text);
+  }
   for (auto [index, value] : llvm::enumerate(op.getResults())) {
     if (value.use_empty())
       continue;

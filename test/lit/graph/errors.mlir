@@ -45,3 +45,18 @@ module attributes {onnx.opset = {"ai.onnx" = 21 : i64}} {
     return %0 : !onnx.value
   }
 }
+
+// -----
+
+// What no execution can meet is an error now; in a branch, only when it is taken.
+module attributes {onnx.opset = {"ai.onnx" = 21 : i64}} {
+  func.func @main(%x: tensor<0x6xf32>, %i: tensor<2xi64>, %c: tensor<i1>) -> (!onnx.value, !onnx.value) {
+    // expected-error @below {{operator Gather (domain ai.onnx, version 21): there is nothing to gather from}}
+    %0 = onnx.node "Gather"(%x, %i) : (tensor<0x6xf32>, tensor<2xi64>) -> !onnx.value
+    %1 = onnx.node "If"(%c) subgraphs "then_branch" {
+      %2 = onnx.node "Gather"(%x, %i) : (tensor<0x6xf32>, tensor<2xi64>) -> !onnx.value
+      onnx.return %2 : !onnx.value
+    }, "else_branch" { onnx.return %x : tensor<0x6xf32> } : (tensor<i1>) -> !onnx.value
+    return %0, %1 : !onnx.value, !onnx.value
+  }
+}
