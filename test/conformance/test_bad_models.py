@@ -28,14 +28,6 @@ MAX_SECONDS = 5
 MAX_BYTES = 1 << 30
 
 
-def cases(test: str, names: list[str]) -> list:
-    """Parameters of a test. Where an operator is missing yet, the test must fail: when it passes, `pending` has to go from the table."""
-    pending = {name: case["pending"] for name, case in CASES.items() if test in case.get("pending", {})}
-    return [
-        pytest.param(name, marks=pytest.mark.xfail(strict=True, reason=f"needs {pending[name][test]}")) if name in pending else name for name in names
-    ]
-
-
 @dataclass
 class Outcome:
     """What a compilation did and took."""
@@ -116,7 +108,7 @@ def test_verdict(outcomes, name):
     assert outcome.bytes < MAX_BYTES
 
 
-@pytest.mark.parametrize("name", cases("diagnostic", [name for name, case in CASES.items() if case["verdict"] == "reject"]))
+@pytest.mark.parametrize("name", [name for name, case in CASES.items() if case["verdict"] == "reject"])
 def test_diagnostic(outcomes, name):
     # error: /path/name/model.onnx: message
     errors = [line.split(": ", 2)[2] for line in outcomes[name].text.splitlines() if line.startswith("error: ")]
@@ -124,6 +116,6 @@ def test_diagnostic(outcomes, name):
     assert len(set(errors)) == len(errors), "a problem is reported twice"
 
 
-@pytest.mark.parametrize("name", cases("twin", list(CASES)))
+@pytest.mark.parametrize("name", CASES)
 def test_repaired_model_compiles(twins, name):
     assert twins[name].code == 0, twins[name].text
