@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "passes/Lowering/Graph/Elementwise.h"
+#include "passes/Lowering/Graph/Conversion.h"
 
 using namespace mlir;
 
@@ -57,10 +58,18 @@ Tensor makeExpression(ElementType type, ArrayRef<Value> dims,
   return result;
 }
 
+/// What a reader finds of an element in memory: fusion must not change numbers,
+/// so f16 and bf16 are rounded after every operator as if they had been stored.
+static Value rounded(GraphBuilder &g, ElementType type, Value value) {
+  if (!type.isSmallFloat() || type.isMiniFloat())
+    return value;
+  return fromStorage(g, type, toStorage(g, type, value));
+}
+
 /// All elements of the result, or nullopt if an input is no list of scalars.
 static std::optional<Values> mapScalars(GraphBuilder &g,
                                         ArrayRef<Tensor> inputs,
-                                        ArrayRef<Value> dims,
+                                        ArrayRef<Value> dims, ElementType type,
                                         const ElementFunction &function) {
   if (!llvm::all_of(inputs, [](const Tensor &t) { return t.hasElements; }))
     return std::nullopt;
@@ -74,7 +83,7 @@ static std::optional<Values> mapScalars(GraphBuilder &g,
     Values arguments;
     for (const Tensor &input : inputs)
       arguments.push_back(g.broadcastElement(input, access, dims));
-    elements.push_back(function(g, arguments));
+    elements.push_back(rounded(g, type, function(g, arguments)));
   }
   return elements;
 }
@@ -83,7 +92,8 @@ Tensor mapElements(GraphBuilder &g, ArrayRef<Tensor> inputs, ElementType type,
                    const ElementFunction &function, const Twine &what,
                    bool hasLanes) {
   Values dims = g.broadcast(inputs, what);
-  if (std::optional<Values> elements = mapScalars(g, inputs, dims, function))
+  if (std::optional<Values> elements =
+          mapScalars(g, inputs, dims, type, function))
     return g.scalars(type, dims, *elements);
   SmallVector<Tensor> reads(inputs);
   Tensor result = makeExpression(
@@ -91,7 +101,7 @@ Tensor mapElements(GraphBuilder &g, ArrayRef<Tensor> inputs, ElementType type,
         Values arguments;
         for (const Tensor &input : reads)
           arguments.push_back(g.broadcastElement(input, access, dims));
-        return function(g, arguments);
+        return rounded(g, type, function(g, arguments));
       });
   result.isLinear = llvm::all_of(
       inputs, [&](const Tensor &t) { return isLinearIn(g, t, dims); });
