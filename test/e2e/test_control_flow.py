@@ -84,5 +84,5 @@ def test_loop_grows_what_it_carries(tmp_path, trips, limit, iterations):
     np.testing.assert_array_equal(result["b_out"], b + iterations * w)
     np.testing.assert_array_equal(result["s_out"], [9])
     np.testing.assert_array_equal(result["numbers"], np.arange(iterations))
-    if iterations:
-        np.testing.assert_array_equal(result["stack"], [(b + (i + 1) * w) * w for i in range(iterations)])
+    assert result["stack"].shape == (iterations, 2)
+    np.testing.assert_array_equal(result["stack"], np.reshape([(b + (i + 1) * w) * w for i in range(iterations)], (-1, 2)))

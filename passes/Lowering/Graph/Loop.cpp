@@ -68,7 +68,9 @@ private:
   Block &body;
   std::vector<Carried> carried;
   std::vector<Stacked> stacks;
-  SmallVector<int64_t> stackRanks;
+  /// Dimensions that outputs have when there is no iteration: those that are
+  /// known, else 0.
+  SmallVector<Values> stackDims;
   Value trips;
 };
 
@@ -120,9 +122,10 @@ Values LoopEmitter::initialValues() {
       if (!value.fixed[axis])
         values.push_back(dim);
   }
-  for (int64_t rank : stackRanks) {
+  for (const Values &dims : stackDims) {
     values.push_back(g.allocate(g.number(0)));
-    values.append(rank + 1, g.number(0)); // capacity and dimensions
+    values.push_back(g.number(0)); // capacity
+    llvm::append_range(values, dims);
   }
   return values;
 }
@@ -149,11 +152,11 @@ void LoopEmitter::bindCarried(ValueRange &values) {
     value.current.buffer = value.buffer;
   }
   stacks.clear();
-  for (int64_t rank : stackRanks) {
+  for (const Values &known : stackDims) {
     Stacked stack;
     stack.data = take();
     stack.capacity = take();
-    for (int64_t axis = 0; axis < rank; ++axis) {
+    for (size_t axis = 0; axis < known.size(); ++axis) {
       stack.dims.push_back(take());
       g.markDimension(stack.dims.back());
     }
@@ -196,14 +199,18 @@ bool LoopEmitter::isStable(const SmallVector<Tensor> &results) {
         value.fixed[axis] = false;
         stable = false;
       }
-  SmallVector<int64_t> ranks;
-  for (const Tensor &tensor : ArrayRef(results).drop_front(1 + carriedCount()))
-    ranks.push_back(tensor.rank());
-  if (ranks != stackRanks) {
-    stackRanks = ranks;
-    stable = false;
+  SmallVector<Values> stacked;
+  for (const Tensor &tensor :
+       ArrayRef(results).drop_front(1 + carriedCount())) {
+    Values dims;
+    for (Value dim : tensor.dims)
+      dims.push_back(g.number(g.known(dim).value_or(0)));
+    stacked.push_back(dims);
   }
-  return stable;
+  if (stacked == stackDims)
+    return stable;
+  stackDims = stacked;
+  return false;
 }
 
 /// A carried value for the next iteration; gives back the memory of this one.

@@ -19,7 +19,7 @@ FailureOr<SmallVector<Tensor>> emitSubgraph(Node &node, Block &block) {
   for (Value value : block.getTerminator()->getOperands()) {
     Tensor *tensor = node.emitter.find(value);
     if (!tensor)
-      return failure();
+      return node.refuse("an output of its subgraph is left out");
     results.push_back(*tensor);
   }
   return results;
