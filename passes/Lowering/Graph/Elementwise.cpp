@@ -45,6 +45,59 @@ static bool hasLanesIn(GraphBuilder &g, const Tensor &tensor,
   return !tensor.hasElements && tensor.hasLanes;
 }
 
+/// Of how many trailing dimensions of the result the input has all or none.
+static unsigned mergeableIn(GraphBuilder &g, const Tensor &tensor,
+                            ArrayRef<Value> dims) {
+  if (g.knownCount(tensor) == 1)
+    return dims.size();
+  unsigned same = 0, ones = 0, rank = tensor.rank();
+  auto own = [&](unsigned i) { return tensor.dims[rank - 1 - i]; };
+  while (same < rank && g.same(own(same), dims[dims.size() - 1 - same]))
+    ++same;
+  while (ones < rank && g.isKnown(own(ones), 1))
+    ++ones;
+  return std::max(same, ones);
+}
+
+/// How many trailing dimensions of the result can be merged into one; inputs
+/// that have merged some themselves must agree.
+static unsigned mergedDims(GraphBuilder &g, ArrayRef<Tensor> inputs,
+                           ArrayRef<Value> dims) {
+  auto isFixed = [&](const Tensor &input) {
+    return input.isExpression() && !input.isLinear && g.knownCount(input) != 1;
+  };
+  unsigned merged = dims.size();
+  for (const Tensor &input : inputs) {
+    merged = std::min(merged, mergeableIn(g, input, dims));
+    if (isFixed(input))
+      merged = std::min(merged, input.merged);
+  }
+  for (const Tensor &input : inputs)
+    if (isFixed(input) && input.merged != merged)
+      return 1;
+  return std::max(merged, 1u);
+}
+
+static Values mergeDims(GraphBuilder &g, ArrayRef<Value> dims,
+                        unsigned merged) {
+  Values result(dims.drop_back(merged));
+  result.push_back(g.product(dims.take_back(merged)));
+  return result;
+}
+
+/// The input with its trailing dimensions merged.
+static Tensor mergeInput(GraphBuilder &g, const Tensor &input,
+                         unsigned merged) {
+  Tensor result = input;
+  if (g.knownCount(input) == 1) {
+    result = g.scalar(input.type, g.onlyElement(input));
+    return result;
+  }
+  result.dims = mergeDims(g, input.dims, merged);
+  result.merged = 1;
+  return result;
+}
+
 Tensor makeExpression(ElementType type, ArrayRef<Value> dims,
                       ArrayRef<Tensor> reads, Expression expression) {
   Tensor result;
@@ -95,19 +148,28 @@ Tensor mapElements(GraphBuilder &g, ArrayRef<Tensor> inputs, ElementType type,
   if (std::optional<Values> elements =
           mapScalars(g, inputs, dims, type, function))
     return g.scalars(type, dims, *elements);
+  bool isLinear = llvm::all_of(
+      inputs, [&](const Tensor &t) { return isLinearIn(g, t, dims); });
   SmallVector<Tensor> reads(inputs);
+  unsigned merged = isLinear ? 1 : mergedDims(g, inputs, dims);
+  Values evaluated = dims;
+  if (merged > 1) {
+    evaluated = mergeDims(g, dims, merged);
+    for (Tensor &read : reads)
+      read = mergeInput(g, read, merged);
+  }
   Tensor result = makeExpression(
       type, dims, reads, [=](GraphBuilder &g, const Access &access) {
         Values arguments;
-        for (const Tensor &input : reads)
-          arguments.push_back(g.broadcastElement(input, access, dims));
+        for (const Tensor &read : reads)
+          arguments.push_back(g.broadcastElement(read, access, evaluated));
         return rounded(g, type, function(g, arguments));
       });
-  result.isLinear = llvm::all_of(
-      inputs, [&](const Tensor &t) { return isLinearIn(g, t, dims); });
+  result.isLinear = isLinear;
+  result.merged = merged;
   result.hasLanes = hasLanes && !type.isMiniFloat() &&
-                    llvm::all_of(inputs, [&](const Tensor &t) {
-                      return hasLanesIn(g, t, dims);
+                    llvm::all_of(reads, [&](const Tensor &t) {
+                      return hasLanesIn(g, t, evaluated);
                     });
   return result;
 }

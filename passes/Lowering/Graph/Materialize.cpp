@@ -66,8 +66,8 @@ void GraphBuilder::fillLinear(const Tensor &target, const Tensor &source) {
 }
 
 void GraphBuilder::fillRows(const Tensor &target, const Tensor &source) {
-  ArrayRef<Value> outer = ArrayRef(source.dims).drop_back();
-  Value columns = source.dims.back();
+  ArrayRef<Value> outer = ArrayRef(source.dims).drop_back(source.merged);
+  Value columns = product(ArrayRef(source.dims).take_back(source.merged));
   bool lanes = hasLanes(source) && !target.type.isMiniFloat();
   parallelFor(product(outer), columns, [&](Value row) {
     Access access;

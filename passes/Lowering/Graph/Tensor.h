@@ -88,6 +88,10 @@ struct Tensor {
   bool isLinear = false;
   /// Of expressions: vectors along the last dimension can be asked for.
   bool hasLanes = false;
+  /// Of expressions that are not linear: so many trailing dimensions are one
+  /// for it, so that vectors run over all of them. [1, C, H, W] with a scale of
+  /// [1, C, 1, 1] is computed as [1, C, H * W].
+  unsigned merged = 1;
   /// Of expressions: operators that an element takes; bounds recursion.
   unsigned depth = 0;
 

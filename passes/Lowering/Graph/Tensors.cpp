@@ -130,8 +130,16 @@ Value GraphBuilder::element(const Tensor &tensor, ArrayRef<Value> indices) {
 Value GraphBuilder::element(const Tensor &tensor, const Access &access) {
   if (tensor.hasElements && tensor.elements.size() == 1)
     return splat(tensor.elements[0], access.lanes);
-  if (tensor.isExpression() && !tensor.isLinear)
-    return tensor.expression(*this, access);
+  if (tensor.isExpression() && !tensor.isLinear) {
+    size_t kept = tensor.dims.size() - tensor.merged;
+    if (tensor.merged == 1 || access.indices.size() == kept + 1)
+      return tensor.expression(*this, access);
+    Access own = access;
+    own.indices.resize(kept);
+    own.indices.push_back(linearIndex(ArrayRef(access.indices).drop_front(kept),
+                                      ArrayRef(tensor.dims).drop_front(kept)));
+    return tensor.expression(*this, own);
+  }
   Value linear =
       access.linear ? access.linear : linearIndex(access.indices, tensor.dims);
   if (tensor.isExpression())
