@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "compiler/Progress.h"
+#include "llvm/ADT/SmallString.h"
 #include "llvm/Support/Format.h"
 
 using namespace llmopt;
@@ -66,10 +67,14 @@ static std::string estimate(double elapsed, unsigned done, unsigned parts) {
 void Progress::show(StringRef detail) {
   lastShown = Clock::now();
   if (!terminal) {
-    os << '[' << stage << "] " << done << '/' << parts;
+    // One write: a thread that runs out of memory may say so at any moment.
+    llvm::SmallString<128> line;
+    llvm::raw_svector_ostream text(line);
+    text << '[' << stage << "] " << done << '/' << parts;
     if (!detail.empty())
-      os << ' ' << detail;
-    os << '\n';
+      text << ' ' << detail;
+    text << '\n';
+    os << line;
     os.flush();
     return;
   }
