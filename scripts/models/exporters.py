@@ -11,7 +11,7 @@ import warnings
 from pathlib import Path
 
 import torch
-from transformers import AutoModelForCausalLM, DynamicCache, PreTrainedModel
+from transformers import AutoModel, AutoModelForCausalLM, DynamicCache, PreTrainedModel
 from transformers.cache_utils import DynamicLayer
 
 
@@ -113,3 +113,41 @@ def export_torchscript(checkpoint: Path, directory: Path) -> None:
         opset_version=17,
         dynamo=False,
     )
+
+
+class Encoder(torch.nn.Module):
+    """input_ids, attention_mask, token_type_ids [B, S] to last_hidden_state [B, S, H]."""
+
+    def __init__(self, model: PreTrainedModel):
+        super().__init__()
+        self.model = model
+
+    def forward(self, input_ids, attention_mask, token_type_ids):
+        return self.model(input_ids=input_ids, attention_mask=attention_mask, token_type_ids=token_type_ids).last_hidden_state
+
+
+@torch.no_grad()
+def export_encoder(checkpoint: Path, directory: Path, dynamo: bool) -> None:
+    warnings.simplefilter("ignore", torch.jit.TracerWarning)
+    warnings.filterwarnings("ignore", module="torch.onnx.*")
+    model = AutoModel.from_pretrained(checkpoint, dtype=torch.float32, attn_implementation="sdpa").eval()
+    inputs = ["input_ids", "attention_mask", "token_type_ids"]
+    example = (torch.arange(100, 110).reshape(2, 5), torch.ones(2, 5, dtype=torch.int64), torch.zeros(2, 5, dtype=torch.int64))
+    outputs, target = ["last_hidden_state"], str(directory / "model.onnx")
+    if dynamo:
+        axes = {0: torch.export.Dim("batch"), 1: torch.export.Dim("sequence")}
+        program = torch.onnx.export(Encoder(model), example, input_names=inputs, output_names=outputs, dynamic_shapes=(axes,) * 3, dynamo=True)
+        program.save(target, external_data=True)
+    else:
+        axes = {name: {0: "batch", 1: "sequence"} for name in [*inputs, *outputs]}
+        torch.onnx.export(
+            Encoder(model), example, target, input_names=inputs, output_names=outputs, dynamic_axes=axes, opset_version=17, dynamo=False
+        )
+
+
+def export_encoder_dynamo(checkpoint: Path, directory: Path) -> None:
+    export_encoder(checkpoint, directory, dynamo=True)
+
+
+def export_encoder_torchscript(checkpoint: Path, directory: Path) -> None:
+    export_encoder(checkpoint, directory, dynamo=False)

@@ -7,11 +7,33 @@ import argparse
 import importlib
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import cache
 
-FORMS = {"genai": "export_genai", "dynamo": "export_dynamo", "torchscript": "export_torchscript"}
-CHECKPOINTS = {"smollm2": "make_smollm2", "tiny": "make_tiny"}
+
+class Family(NamedTuple):
+    """How checkpoints of one kind become ONNX files: functions of exporters.py by form, and the check in testdata.py."""
+
+    forms: dict[str, str]
+    verify: str
+
+
+class Model(NamedTuple):
+    checkpoint: str  # function of checkpoints.py
+    family: Family
+    form: str  # the default
+    about: str
+
+
+DECODERS = Family({"genai": "export_genai", "dynamo": "export_dynamo", "torchscript": "export_torchscript"}, "verify")
+ENCODERS = Family({"dynamo": "export_encoder_dynamo", "torchscript": "export_encoder_torchscript"}, "verify_encoder")
+MODELS = {
+    "smollm2": Model("make_smollm2", DECODERS, "genai", "SmolLM2-135M-Instruct"),
+    "novels-6m": Model("make_novels", DECODERS, "genai", "a llama of 6 million weights from LLMOPT_CORPORA"),
+    "minilm": Model("make_minilm", ENCODERS, "dynamo", "all-MiniLM-L6-v2, a sentence encoder"),
+    "tiny": Model("make_tiny", DECODERS, "all", "two random layers, with test data sets"),
+}
 
 
 def call(module: str, function: str, *arguments):
@@ -20,29 +42,36 @@ def call(module: str, function: str, *arguments):
 
 
 def make_form(model: str, form: str, checkpoint: Path, directory: Path) -> None:
-    call("exporters", FORMS[form], checkpoint, directory)
+    family = MODELS[model].family
+    call("exporters", family.forms[form], checkpoint, directory)
     call("checkpoints", "copy_tokenizer", checkpoint, directory)
-    worst = call("testdata", "verify", checkpoint, directory)
-    print(f"{model}, {form}: ONNX Runtime and PyTorch differ by at most {worst:.1e} of max(1, |logit|)", file=sys.stderr)
+    worst = call("testdata", family.verify, checkpoint, directory)
+    print(f"{model}, {form}: ONNX Runtime and PyTorch differ by at most {worst:.1e} of max(1, |output|)", file=sys.stderr)
     if model == "tiny":
         call("testdata", "write_data_sets", directory)
 
 
+def get_model(parser: argparse.ArgumentParser, name: str, form: str | None) -> None:
+    model = MODELS[name]
+    form = form or model.form
+    home = cache.root() / "models" / name
+    checkpoint = cache.make_once(home / "hf", lambda directory: call("checkpoints", model.checkpoint, directory))
+    wanted = model.family.forms if form == "all" else [form]
+    for each in wanted:
+        if each in model.family.forms:
+            cache.make_once(home / each, lambda directory, each=each: make_form(name, each, checkpoint, directory))
+        elif not (home / each).is_dir():
+            parser.error(f"{name} has no form {each}")
+        print(home / each)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="scripts/get-model", description=__doc__.splitlines()[0])
-    parser.add_argument("model", choices=CHECKPOINTS, help="smollm2: SmolLM2-135M-Instruct; tiny: two random layers, with test data sets")
-    parser.add_argument("--form", choices=[*FORMS, "all", "hf", "gguf"], help="ONNX form (genai for smollm2, all for tiny); hf, gguf: the checkpoint only")
+    parser.add_argument("model", choices=MODELS, help="; ".join(f"{name}: {model.about}" for name, model in MODELS.items()))
+    forms = dict.fromkeys([*DECODERS.forms, *ENCODERS.forms, "all", "hf", "gguf"])
+    parser.add_argument("--form", choices=forms, help="ONNX form (default: all for tiny, dynamo for minilm, else genai); hf, gguf: the checkpoint only")
     options = parser.parse_args()
-    form = options.form or ("genai" if options.model == "smollm2" else "all")
-
-    home = cache.root() / "models" / options.model
-    checkpoint = cache.make_once(home / "hf", lambda directory: call("checkpoints", CHECKPOINTS[options.model], directory))
-    if form in ("hf", "gguf"):
-        if not (home / form).is_dir():
-            parser.error(f"{options.model} has no form {form}")
-        print(home / form)
-    for name in FORMS if form == "all" else [form] if form in FORMS else []:
-        print(cache.make_once(home / name, lambda directory, name=name: make_form(options.model, name, checkpoint, directory)))
+    get_model(parser, options.model, options.form)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import onnx
 import onnxruntime as ort
 import torch
 from onnx import numpy_helper
-from transformers import AutoConfig, AutoModelForCausalLM
+from transformers import AutoConfig, AutoModel, AutoModelForCausalLM
 
 # Batch, new tokens and past tokens of the data sets; the operator of the generator's form has past only for one row.
 SHAPES = ((2, 5, 0), (1, 1, 7), (3, 2, 0))
@@ -57,6 +57,22 @@ def verify(checkpoint: Path, directory: Path) -> float:
     for name, array in zip(outputs[1:], whole[1:]):
         step[name.replace("present", "past_key_values")] = array[:, :, :-1]
     worst = max(worst, difference(session.run(["logits"], step)[0][:, -1], expected[:, -1]))
+    if worst > 1e-3:
+        raise RuntimeError(f"{directory}: the exported model differs from its checkpoint by {worst}")
+    return worst
+
+
+@torch.no_grad()
+def verify_encoder(checkpoint: Path, directory: Path) -> float:
+    """As verify, of the last hidden state; the second row is padded."""
+    model = AutoModel.from_pretrained(checkpoint, dtype=torch.float32).eval()
+    ids = np.random.default_rng(1).integers(1000, model.config.vocab_size, (2, 7), dtype=np.int64)
+    mask = np.ones_like(ids)
+    mask[1, 4:] = 0
+    feed = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
+    expected = model(**{name: torch.from_numpy(array) for name, array in feed.items()}).last_hidden_state.numpy()
+    actual = open_session(directory).run(None, feed)[0]
+    worst = difference(actual[mask == 1], expected[mask == 1])
     if worst > 1e-3:
         raise RuntimeError(f"{directory}: the exported model differs from its checkpoint by {worst}")
     return worst
