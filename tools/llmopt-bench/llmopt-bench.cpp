@@ -35,6 +35,10 @@ struct Flags {
   cl::list<unsigned> generations{
       "n", cl::CommaSeparated,
       cl::desc("Numbers of generated tokens (default 64)"), cl::cat(category)};
+  cl::list<unsigned> depths{
+      "d", cl::CommaSeparated,
+      cl::desc("Numbers of tokens that the sequence holds already (default 0)"),
+      cl::cat(category)};
   cl::opt<unsigned> repetitions{
       "r", cl::desc("Repetitions of each test (default 5)"), cl::init(5),
       cl::cat(category)};
@@ -52,7 +56,7 @@ struct Flags {
 /// One line of the result: tokens/s (of a graph: ms) of all repetitions,
 /// ascending.
 struct Measurement {
-  std::string test; ///< "pp128" or "tg64", "run" of a graph
+  std::string test; ///< "pp128" or "tg64@d512", "run" of a graph
   std::vector<double> rates;
 
   double median() const {
@@ -66,15 +70,27 @@ public:
   Benchmark(llmopt::Session &session, uint32_t vocabulary)
       : session(session), vocabulary(vocabulary) {}
 
-  /// A prompt of `count` tokens, or `count` single tokens, from an empty
-  /// sequence.
+  /// Makes a sequence of `count` tokens, after which all measurements start.
+  llmopt::Status fill(unsigned count) {
+    depth = count;
+    if (llmopt::Status status = session.truncate(0, 0); !status || count == 0)
+      return status;
+    auto logits = session.step(0, drawTokens(count));
+    if (!logits)
+      return logits.error();
+    return std::monostate{};
+  }
+
+  /// A prompt of `count` tokens, or `count` single tokens.
   llmopt::Result<Measurement> measure(bool prompt, unsigned count,
                                       unsigned repetitions) {
     Measurement result{(prompt ? "pp" : "tg") + std::to_string(count), {}};
+    if (depth != 0)
+      result.test += "@d" + std::to_string(depth);
     // The first one warms up: pages, caches, clock rate.
     for (unsigned i = 0; i <= repetitions; ++i) {
       const std::vector<int32_t> tokens = drawTokens(count);
-      if (llmopt::Status status = session.truncate(0, 0); !status)
+      if (llmopt::Status status = session.truncate(0, depth); !status)
         return status.error();
       const auto start = std::chrono::steady_clock::now();
       const size_t stride = prompt ? count : 1;
@@ -102,6 +118,7 @@ private:
 
   llmopt::Session &session;
   uint32_t vocabulary;
+  unsigned depth = 0;
   std::mt19937 random;
 };
 
@@ -120,9 +137,9 @@ static void printText(const llmopt_model_info &info,
       "%s: %.1f MiB of weights, %.1f M parameters, %s, %u threads\n", info.name,
       info.weights_bytes / 1048576.0, info.parameters / 1e6,
       info.variant_reason, info.threads);
-  outs() << "test         median        min        max  " << unit << '\n';
+  outs() << "test              median        min        max  " << unit << '\n';
   for (const Measurement &result : results)
-    outs() << format("%-8s %10.3f %10.3f %10.3f\n", result.test.c_str(),
+    outs() << format("%-13s %10.3f %10.3f %10.3f\n", result.test.c_str(),
                      result.median(), result.rates.front(),
                      result.rates.back());
   outs() << format("peak memory %.1f MiB\n", peakBytes() / 1048576.0);
@@ -157,6 +174,8 @@ static int checkFlags(Flags &flags) {
     flags.prompts.push_back(128);
     flags.generations.push_back(64);
   }
+  if (flags.depths.empty())
+    flags.depths.push_back(0);
   for (const std::vector<unsigned> *sizes :
        {&flags.prompts, &flags.generations})
     for (const unsigned size : *sizes)
@@ -167,10 +186,12 @@ static int checkFlags(Flags &flags) {
 
 /// Times executions of a graph: milliseconds instead of tokens/s.
 static int benchGraph(Flags &flags, llmopt::Model &model) {
-  if (!flags.prompts.empty() || !flags.generations.empty())
-    return complain("-p and -n are for decoders, but the model is a graph: use "
-                    "-input=NAME=2x3 or -data",
-                    kUsage);
+  if (!flags.prompts.empty() || !flags.generations.empty() ||
+      !flags.depths.empty())
+    return complain(
+        "-p, -n and -d are for decoders, but the model is a graph: use "
+        "-input=NAME=2x3 or -data",
+        kUsage);
   const std::vector<std::string> specs(flags.inputs.begin(),
                                        flags.inputs.end());
   Expected<std::vector<Tensor>> inputs =
@@ -210,13 +231,17 @@ int main(int argc, char **argv) {
     return complain(session.error());
   Benchmark benchmark(*session, model->info().vocabulary);
   std::vector<Measurement> results;
-  for (const bool prompt : {true, false})
-    for (const unsigned count : prompt ? flags.prompts : flags.generations) {
-      auto result = benchmark.measure(prompt, count, flags.repetitions);
-      if (!result)
-        return complain(result.error());
-      results.push_back(*result);
-    }
+  for (const unsigned depth : flags.depths) {
+    if (llmopt::Status status = benchmark.fill(depth); !status)
+      return complain(status.error());
+    for (const bool prompt : {true, false})
+      for (const unsigned count : prompt ? flags.prompts : flags.generations) {
+        auto result = benchmark.measure(prompt, count, flags.repetitions);
+        if (!result)
+          return complain(result.error());
+        results.push_back(*result);
+      }
+  }
   flags.json ? printJSON(model->info(), results, "tokens_per_s")
              : printText(model->info(), results, "tokens/s");
   return kDone;

@@ -132,6 +132,7 @@ TEST_F(CommandTest, WrongUse) {
   expectFailure("llmopt-bench MODEL -r=0", 2, "-r must be");
   expectFailure("llmopt-bench MODEL -p=0", 2, "at least 1");
   expectFailure("llmopt-bench MODEL -p=500", 1, "max_sequence of 400");
+  expectFailure("llmopt-bench MODEL -p=10 -d=395", 1, "holds 395 tokens");
   expectFailure("llmopt-eval MODEL /no/such.npy -window=8", 4, "cannot read");
   expectFailure("llmopt-eval MODEL", 2, "positional");
   expectFailure("llmopt-inspect", 2, "positional");
@@ -153,6 +154,11 @@ TEST_F(CommandTest, BenchMeasures) {
   }
   EXPECT_GT(*result.getInteger("peak_rss_bytes"), 1 << 20);
   EXPECT_EQ(*result.getInteger("threads"), 2);
+  const auto deep = runJSON("llmopt-bench MODEL -n=4 -d=0,20 -r=1 -json");
+  const llvm::json::Array &depths = *deep.getArray("tests");
+  ASSERT_EQ(depths.size(), 2u);
+  EXPECT_EQ(depths[1].getAsObject()->getString("test"),
+            llvm::StringRef("tg4@d20"));
   const Outcome text = run("llmopt-bench MODEL");
   EXPECT_NE(text.text.find("pp128"), std::string::npos);
   EXPECT_NE(text.text.find("tg64"), std::string::npos);
