@@ -36,6 +36,10 @@ MODELS = {
 }
 
 
+# Sizes of known models with random weights, in one form (shapes.py).
+SHAPES = ("tinyllama-1.1b", "opt-1.3b", "llama-tiny", "opt-tiny")
+
+
 def call(module: str, function: str, *arguments):
     """Imported only when something is to be made: PyTorch takes seconds to load."""
     return getattr(importlib.import_module(module), function)(*arguments)
@@ -49,6 +53,10 @@ def make_form(model: str, form: str, checkpoint: Path, directory: Path) -> None:
     print(f"{model}, {form}: ONNX Runtime and PyTorch differ by at most {worst:.1e} of max(1, |output|)", file=sys.stderr)
     if model == "tiny":
         call("testdata", "write_data_sets", directory)
+
+
+def get_shape(name: str) -> None:
+    print(cache.make_once(cache.root() / "models/shapes" / name, lambda directory: call("shapes", "make_shape", name, directory)))
 
 
 def get_model(parser: argparse.ArgumentParser, name: str, form: str | None) -> None:
@@ -67,11 +75,18 @@ def get_model(parser: argparse.ArgumentParser, name: str, form: str | None) -> N
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="scripts/get-model", description=__doc__.splitlines()[0])
-    parser.add_argument("model", choices=MODELS, help="; ".join(f"{name}: {model.about}" for name, model in MODELS.items()))
+    about = "; ".join(f"{name}: {model.about}" for name, model in MODELS.items())
+    names = [*MODELS, *(f"shape:{name}" for name in SHAPES)]
+    parser.add_argument("model", choices=names, metavar="MODEL", help=f"{about}; shape:NAME: random weights ({', '.join(SHAPES)})")
     forms = dict.fromkeys([*DECODERS.forms, *ENCODERS.forms, "all", "hf", "gguf"])
     parser.add_argument("--form", choices=forms, help="ONNX form (default: all for tiny, dynamo for minilm, else genai); hf, gguf: the checkpoint only")
     options = parser.parse_args()
-    get_model(parser, options.model, options.form)
+    if options.model.startswith("shape:"):
+        if options.form:
+            parser.error(f"{options.model} has one form, that of the onnxruntime-genai builder")
+        get_shape(options.model.removeprefix("shape:"))
+    else:
+        get_model(parser, options.model, options.form)
 
 
 if __name__ == "__main__":
