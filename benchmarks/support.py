@@ -25,6 +25,12 @@ def get_model(form: str, name: str = "smollm2") -> Path:
     return Path(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.split()[-1])
 
 
+def get_shape(name: str) -> Path:
+    """Directory of a model with random weights."""
+    command = [str(ROOT / "scripts/get-model"), f"shape:{name}"]
+    return Path(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.split()[-1])
+
+
 def corpora() -> Path:
     return Path(os.environ.get("LLMOPT_CORPORA") or ROOT.parent / "shared/corpora")
 

@@ -45,7 +45,7 @@ def test_setup_has_nothing_to_do_the_second_time():
     assert time.monotonic() - start < 5
 
 
-@pytest.mark.parametrize("arguments", [["no-such-model"], ["smollm2", "--form", "tensorflow"], ["tiny", "--form", "gguf"], []])
+@pytest.mark.parametrize("arguments", [["no-such-model"], ["smollm2", "--form", "tensorflow"], ["tiny", "--form", "gguf"], ["minilm", "--form", "genai"], ["shape:huge"], ["shape:opt-tiny", "--form", "hf"], []])
 def test_get_model_refuses_what_it_does_not_have(arguments):
     run = subprocess.run([str(ROOT / "scripts/get-model"), *arguments], capture_output=True, text=True, check=False)
     assert run.returncode == 2

@@ -88,7 +88,7 @@ def test_every_file_says_its_licence():
 
 def is_data(path: Path) -> bool:
     """Lists of packages, and inputs of tests."""
-    return path.name in ("requirements.txt", "debian-packages.txt") or "Inputs" in path.parts
+    return path.name.startswith("requirements") or path.name == "debian-packages.txt" or "Inputs" in path.parts
 
 
 def test_no_file_is_too_long():
