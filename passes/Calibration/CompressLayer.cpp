@@ -1,0 +1,159 @@
+//===- CompressLayer.cpp - Compression of one product -----------*- C++ -*-===//
+//
+// Part of the llmopt project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for licence information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "passes/Calibration/CompressLayer.h"
+#include "passes/Calibration/Alps.h"
+#include "passes/Calibration/CoordinateDescent.h"
+#include "passes/Calibration/Reconstruct.h"
+#include "passes/Calibration/Wanda.h"
+#include <cassert>
+
+using namespace llmopt;
+
+/// Sweeps after which coordinate descent changes next to nothing.
+static constexpr int kSweeps = 6;
+
+LayerSolver::LayerSolver(const LayerStatistics &statistics,
+                         const LayerOptions &layerOptions,
+                         const ParallelFor &parallel)
+    : statistics(statistics), options(layerOptions), parallel(parallel),
+      hessian(statistics.hessian()) {
+  if (options.pruning == PruningMethod::Auto)
+    options.pruning = PruningMethod::Alps;
+  if (options.rounding == RoundingMethod::Auto)
+    options.rounding = RoundingMethod::Gptq;
+}
+
+const HessianFactor *LayerSolver::getFactor(bool activationOrder) {
+  if (!factor || factorHasOrder != activationOrder)
+    factor = factorHessian(hessian, options.damping, activationOrder, parallel);
+  factorHasOrder = activationOrder;
+  if (!factor)
+    return nullptr;
+  if (damped.size() == 0)
+    damped = dampHessian(hessian, factor->damping);
+  return &*factor;
+}
+
+/// Zeros by the method, and the weights that are kept. False if the method
+/// cannot work with this H.
+bool LayerSolver::prune(const MatrixF &wanted, CompressedLayer &layer) {
+  const SparsityPattern &pattern = options.pattern;
+  switch (options.pruning) {
+  case PruningMethod::Auto:
+  case PruningMethod::Alps: {
+    AlpsOptions alps;
+    alps.pattern = pattern;
+    alps.maximumIterations = options.alpsIterations;
+    std::optional<MatrixF> weights =
+        solveAlps(wanted, damped, alps, layer.mask, parallel);
+    if (!weights)
+      return false;
+    layer.weights = std::move(*weights);
+    return true;
+  }
+  case PruningMethod::SparseGpt: {
+    SurgeonOptions surgeon;
+    surgeon.pattern = pattern;
+    // Both in one pass, unless the weights change again.
+    if (options.rounding == RoundingMethod::Gptq && !options.reconstruct)
+      surgeon.grid = options.grid;
+    Solution solution =
+        solveSurgeon(wanted, *getFactor(false), surgeon, parallel);
+    layer.weights = std::move(solution.weights);
+    layer.mask = std::move(solution.mask);
+    layer.quantized = std::move(solution.quantized);
+    break;
+  }
+  case PruningMethod::Wanda: {
+    SparsityPattern rows = pattern;
+    rows.perRow = true;
+    layer.mask = keepLargest(wandaScores(wanted, statistics.sumOfSquares), rows,
+                             parallel);
+    layer.weights = layer.mask.select(wanted, 0.0f);
+    break;
+  }
+  case PruningMethod::Magnitude:
+    layer.mask = keepLargest(wanted, pattern, parallel);
+    layer.weights = layer.mask.select(wanted, 0.0f);
+    break;
+  }
+  if (options.reconstruct)
+    layer.weights =
+        reconstruct(wanted, damped, layer.mask, layer.weights, parallel);
+  return true;
+}
+
+/// Weights that are kept become codes.
+void LayerSolver::round(const MatrixF &wanted, CompressedLayer &layer) {
+  if (options.rounding == RoundingMethod::Nearest) {
+    layer.quantized =
+        emptyQuantized(options.grid, wanted.rows(), wanted.cols());
+    fitScales(options.grid, layer.weights, {}, layer.quantized, parallel);
+    roundAll(options.grid, layer.weights, layer.quantized, parallel);
+    return;
+  }
+  if (layer.quantized.empty()) {
+    SurgeonOptions surgeon;
+    surgeon.grid = options.grid;
+    surgeon.mask = layer.mask.size() == 0 ? nullptr : &layer.mask;
+    Solution solution = solveSurgeon(
+        layer.weights, *getFactor(options.activationOrder), surgeon, parallel);
+    layer.quantized = std::move(solution.quantized);
+  }
+  DescentOptions descent;
+  descent.sweeps = options.sweeps == 0 ? kSweeps : options.sweeps;
+  layer.weights = refineCodes(options.grid, wanted, damped, layer.mask, descent,
+                              layer.quantized, parallel);
+}
+
+/// Without finite or any statistics.
+void LayerSolver::fallBack(const MatrixF &weights, CompressedLayer &layer) {
+  layer.mask.resize(0, 0);
+  layer.weights = weights;
+  if (!options.pattern.isDense()) {
+    layer.mask = keepLargest(weights, options.pattern, parallel);
+    layer.weights = layer.mask.select(weights, 0.0f);
+  }
+  if (options.grid.isFloat())
+    return;
+  layer.quantized =
+      emptyQuantized(options.grid, weights.rows(), weights.cols());
+  fitScales(options.grid, layer.weights, {}, layer.quantized, parallel);
+  roundAll(options.grid, layer.weights, layer.quantized, parallel);
+}
+
+CompressedLayer LayerSolver::solve(const MatrixF &weights) {
+  assert(weights.cols() == statistics.getColumns() && "columns disagree");
+  CompressedLayer layer;
+  if (statistics.getTokens() == 0)
+    layer.fallback = "no calibration token reaches it";
+  else if (!getFactor(false))
+    layer.fallback = "the second moments of its inputs are not finite";
+  if (!layer.fallback.empty()) {
+    fallBack(weights, layer);
+    return layer;
+  }
+  layer.damping = factor->damping;
+  MatrixF wanted = weights;
+  if (statistics.hasCross() && options.correction > 0)
+    wanted = correctedTarget(weights, statistics, options.damping,
+                             options.correction, parallel);
+  for (int64_t k = 0; k < wanted.cols(); ++k)
+    if (factor->dead[k])
+      wanted.col(k).setZero();
+  layer.weights = wanted;
+  if (!options.pattern.isDense() && !prune(wanted, layer)) {
+    layer.fallback = "the second moments of its inputs are singular";
+    fallBack(weights, layer);
+  } else if (!options.grid.isFloat()) {
+    round(wanted, layer);
+  }
+  layer.error = outputError(layer.weights, wanted, hessian, parallel);
+  return layer;
+}
