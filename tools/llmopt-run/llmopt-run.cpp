@@ -6,12 +6,12 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "llmopt/Generation.hpp"
 #include "tools/common/ModelFlags.h"
-#include "tools/common/Sampler.h"
 #include "tools/common/TokenFile.h"
 #include "tools/llmopt-run/RunGraph.h"
 
-#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/ArrayRef.h"
 #include "llvm/Support/Format.h"
 #include "llvm/Support/raw_ostream.h"
 
@@ -51,6 +51,13 @@ struct Flags {
       cl::init(1), cl::cat(category)};
   cl::opt<uint64_t> seed{"seed", cl::desc("Seed of the draw (default 0)"),
                          cl::init(0), cl::cat(category)};
+  cl::opt<unsigned> beams{
+      "beams", cl::desc("Print the N likeliest texts that beam search finds"),
+      cl::init(1), cl::cat(category)};
+  cl::opt<double> lengthPenalty{
+      "length-penalty",
+      cl::desc("Power of the length that divides a text's log probability"),
+      cl::init(1), cl::cat(category)};
   cl::list<std::string> inputs{
       "input",
       cl::desc("Input of a graph: NAME=FILE.npy, NAME=FILE.pb or NAME=2x3 for "
@@ -94,42 +101,79 @@ static int checkFlags(const Flags &flags) {
     return complain("-temperature must be at least 0", kUsage);
   if (!(flags.topP > 0 && flags.topP <= 1))
     return complain("-top-p must be in (0, 1]", kUsage);
+  if (flags.beams == 0)
+    return complain("-beams must be at least 1", kUsage);
+  if (flags.beams > 1 && flags.temperature > 0)
+    return complain("-beams searches and -temperature draws: give one of them",
+                    kUsage);
   return kDone;
+}
+
+static void printRates(size_t promptTokens, double promptSeconds,
+                       size_t generated, double seconds) {
+  errs() << format(
+      "prompt: %zu tokens, %.1f tokens/s; generated: %zu tokens, %.1f "
+      "tokens/s\n",
+      promptTokens, promptTokens / promptSeconds, generated,
+      generated > 1 ? (generated - 1) / seconds : 0.0);
 }
 
 /// Prints tokens as they come. Ends at a stop token, at -n or when the context
 /// is full.
 static int generate(const Flags &flags, llmopt::Session &session,
-                    std::vector<int32_t> tokens) {
-  Sampler sampler({flags.temperature, flags.topK, flags.topP, flags.seed});
+                    ArrayRef<int32_t> prompt) {
+  llmopt::GenerationSettings settings;
+  settings.maxTokens = flags.count;
+  settings.stop.assign(flags.stop.begin(), flags.stop.end());
+  settings.sampler = {flags.temperature, flags.topK, flags.topP, flags.seed};
   Clock clock;
-  const size_t promptTokens = tokens.size();
   double promptSeconds = 0;
-  unsigned generated = 0;
-  for (; generated < flags.count; ++generated) {
-    llmopt::Result<std::span<const float>> logits = session.step(0, tokens);
-    if (generated == 0)
+  size_t printed = 0;
+  auto print = [&](int32_t token) {
+    if (printed == 0)
       promptSeconds = clock.lap();
-    if (!logits && logits.error().status == LLMOPT_CONTEXT_FULL && generated) {
-      errs() << "note: the context is full\n";
-      break;
-    }
-    if (!logits)
-      return complain(logits.error());
-    tokens = {sampler.sample(*logits)};
-    if (is_contained(flags.stop, tokens[0]))
-      break;
-    outs() << (generated ? " " : "") << tokens[0];
+    outs() << (printed++ ? " " : "") << token;
     outs().flush();
-  }
+    return true;
+  };
+  llmopt::Result<llmopt::Generation> generation =
+      llmopt::generate(session, 0, prompt, settings, print);
+  if (!generation)
+    return complain(generation.error());
   outs() << '\n';
-  const double seconds = clock.lap();
+  if (generation->reason == llmopt::StopReason::ContextFull)
+    errs() << "note: the context is full\n";
   if (flags.timing)
-    errs() << format(
-        "prompt: %zu tokens, %.1f tokens/s; generated: %u tokens, %.1f "
-        "tokens/s\n",
-        promptTokens, promptTokens / promptSeconds, generated,
-        generated > 1 ? (generated - 1) / seconds : 0.0);
+    printRates(prompt.size(), promptSeconds, printed, clock.lap());
+  return kDone;
+}
+
+/// Prints one text per line, the best first.
+static int searchTexts(const Flags &flags, llmopt::Session &session,
+                       ArrayRef<int32_t> prompt) {
+  llmopt::BeamSettings settings;
+  settings.beams = flags.beams;
+  settings.maxTokens = flags.count;
+  settings.stop.assign(flags.stop.begin(), flags.stop.end());
+  settings.lengthPenalty = flags.lengthPenalty;
+  Clock clock;
+  double promptSeconds = 0;
+  auto onPrompt = [&] { promptSeconds = clock.lap(); };
+  llmopt::Result<std::vector<llmopt::Hypothesis>> found =
+      llmopt::searchBeams(session, prompt, settings, onPrompt);
+  if (!found)
+    return complain(found.error());
+  const double seconds = clock.lap();
+  size_t longest = 0;
+  for (const llmopt::Hypothesis &hypothesis : *found) {
+    outs() << format("%.6f", hypothesis.score);
+    for (const int32_t token : hypothesis.tokens)
+      outs() << ' ' << token;
+    outs() << '\n';
+    longest = std::max(longest, hypothesis.tokens.size());
+  }
+  if (flags.timing)
+    printRates(prompt.size(), promptSeconds, longest, seconds);
   return kDone;
 }
 
@@ -166,8 +210,9 @@ int main(int argc, char **argv) {
   if (tokens->empty())
     return complain("the prompt has no tokens", kUsage);
   llmopt::Result<llmopt::Session> session =
-      model->createSession({.maxBatch = 1});
+      model->createSession({.maxBatch = flags.beams});
   if (!session)
     return complain(session.error());
-  return generate(flags, *session, std::move(*tokens));
+  return flags.beams > 1 ? searchTexts(flags, *session, *tokens)
+                         : generate(flags, *session, *tokens);
 }

@@ -157,6 +157,9 @@ public:
     return detail::toStatus(llmopt_copy(handle.get(), from, to));
   }
 
+  /// Logits of a row.
+  uint32_t vocabularySize() const { return vocabulary; }
+
   llmopt_session *get() const { return handle.get(); }
 
 private:

@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "tools/common/Sampler.h"
+#include "llmopt/Sampler.hpp"
 
 #include <gtest/gtest.h>
 
@@ -14,7 +14,7 @@
 #include <limits>
 #include <map>
 
-using namespace llmopt::tools;
+using namespace llmopt;
 
 namespace {
 
