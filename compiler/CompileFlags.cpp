@@ -75,6 +75,12 @@ void llmopt::addModelFlags(FlagParser &parser, CompileOptions &options) {
                    "positions of the model)");
   parser.addNumber("max-batch", 1, 1024, options.maxBatch,
                    "sequences of a session (default 8)");
+  parser.add({"profile", "",
+              "count the time of every kernel, for llmopt-bench -profile",
+              [&options](llvm::StringRef) -> std::string {
+                options.profile = true;
+                return "";
+              }});
 }
 
 void llmopt::addOutputFlags(FlagParser &parser, CompileOptions &options) {

@@ -78,6 +78,7 @@ private:
   Constant *array(StringRef name, ArrayRef<Constant *> elements);
   Constant *tensor(const DescriptorContents::Tensor &tensor);
   Constant *weight(const DescriptorContents::Weight &weight);
+  Constant *kernel(const DescriptorContents::KernelClass &kernel);
   Constant *variant(const DescriptorContents::Variant &variant, int32_t kind);
   Constant *entry(StringRef symbol, int32_t kind);
   void addGeometry(StructBuilder &fields, const DescriptorContents &contents);
@@ -153,6 +154,19 @@ Constant *DescriptorBuilder::entry(StringRef symbol, int32_t kind) {
   return function;
 }
 
+Constant *
+DescriptorBuilder::kernel(const DescriptorContents::KernelClass &kernel) {
+  using T = llmopt_kernel_class;
+  StructBuilder fields(module);
+  fields.add(offsetof(T, label), text(kernel.label));
+  fields.add32(offsetof(T, calls), kernel.calls);
+  fields.add32(offsetof(T, flags), kernel.flags);
+  fields.add64(offsetof(T, weight_bytes), kernel.weightBytes);
+  fields.add64(offsetof(T, row_operations), kernel.rowOperations);
+  fields.add64(offsetof(T, key_cache_bytes), kernel.keyCacheBytes);
+  return fields.finish(sizeof(T));
+}
+
 Constant *DescriptorBuilder::variant(const DescriptorContents::Variant &variant,
                                      int32_t kind) {
   using T = llmopt_variant;
@@ -168,6 +182,12 @@ Constant *DescriptorBuilder::variant(const DescriptorContents::Variant &variant,
   bool isDecoder = kind == LLMOPT_KIND_DECODER;
   fields.add(offsetof(T, forward), isDecoder ? function : none);
   fields.add(offsetof(T, graph), isDecoder ? none : function);
+  llvm::SmallVector<Constant *> kernels;
+  for (const DescriptorContents::KernelClass &entry : variant.kernels)
+    kernels.push_back(kernel(entry));
+  fields.add32(offsetof(T, kernel_count), kernels.size());
+  fields.add32(offsetof(T, has_time_stamps), variant.hasTimeStamps);
+  fields.add(offsetof(T, kernels), array("kernels", kernels));
   return fields.finish(sizeof(T));
 }
 
@@ -302,8 +322,16 @@ BuildId llmopt::computeBuildId(const DescriptorContents &contents,
     hasher.add(variant.cpu);
     hasher.add(variant.isa);
     for (uint64_t value :
-         {variant.features, variant.arenaBytesPerRow, variant.scratchBytes})
+         {variant.features, variant.arenaBytesPerRow, variant.scratchBytes,
+          uint64_t(variant.hasTimeStamps)})
       hasher.add(value);
+    for (const DescriptorContents::KernelClass &kernel : variant.kernels) {
+      hasher.add(kernel.label);
+      for (uint64_t value :
+           {uint64_t(kernel.calls), uint64_t(kernel.flags), kernel.weightBytes,
+            kernel.rowOperations, kernel.keyCacheBytes})
+        hasher.add(value);
+    }
   }
   for (StringRef object : objects)
     hasher.add(object);

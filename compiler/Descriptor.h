@@ -32,10 +32,17 @@ struct DescriptorContents {
     std::string name, format;
     uint64_t rows, columns, offset, bytes, zeros, checksum;
   };
+  struct KernelClass {
+    std::string label;
+    uint32_t calls, flags;
+    uint64_t weightBytes, rowOperations, keyCacheBytes;
+  };
   struct Variant {
     std::string cpu, isa;
     uint64_t features = 0, arenaBytesPerRow = 0, scratchBytes = 0;
     std::string symbol; ///< name of the entry function, of the model's kind
+    bool hasTimeStamps = false;
+    std::vector<KernelClass> kernels;
   };
 
   BuildId buildId = {};

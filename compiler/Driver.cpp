@@ -356,7 +356,7 @@ ExitCode Compilation::generateCode() {
   progress.begin("code", targets.size());
   for (auto [index, target] : llvm::enumerate(targets)) {
     FailureOr<CompiledVariant> variant =
-        compileVariant(*module, target, index, options.emit);
+        compileVariant(*module, target, index, options.emit, options.profile);
     if (mlir::failed(variant))
       return failed();
     variants.push_back(std::move(*variant));

@@ -58,6 +58,7 @@ struct CompileOptions {
   std::vector<std::string> cpus = {"native"};
   unsigned maxSequence = 0; ///< tokens of a session's sequence; 0: automatic
   unsigned maxBatch = 8;    ///< sequences of a session
+  bool profile = false;     ///< code counts the time of every kernel
   Emit emit = Emit::Library;
   std::string report; ///< path of the JSON report; empty: none
   unsigned jobs = 0;  ///< threads of the compiler; 0: one per core

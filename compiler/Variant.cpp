@@ -12,6 +12,7 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/OwningOpRef.h"
 #include "mlir/Pass/PassManager.h"
+#include "passes/Lowering/KernelClasses.h"
 #include "passes/Lowering/LoweringAttributes.h"
 #include "passes/Lowering/Pipelines.h"
 
@@ -22,10 +23,12 @@ using Emit = CompileOptions::Emit;
 /// Name of the entry before the suffix of the variant.
 static constexpr llvm::StringLiteral kEntryName = "forward";
 
-static LogicalResult expand(ModuleOp module, Isa isa, bool isGraph) {
+static LogicalResult expand(ModuleOp module, Isa isa, bool isGraph,
+                            bool profile) {
   PassManager manager(module.getContext(), ModuleOp::getOperationName());
   ExpandOptions options;
   options.isa = isa;
+  options.profile = profile;
   if (isGraph)
     populateExpandGraphPipeline(manager, options);
   else
@@ -51,6 +54,10 @@ static LogicalResult readSizes(ModuleOp module,
     return forward.emitError("the entry does not say what memory it needs");
   entry.arenaBytesPerRow = arena.getInt();
   entry.scratchBytes = scratch.getInt();
+  for (const KernelClass &kernel : readKernelClasses(forward))
+    entry.kernels.push_back({kernel.label, kernel.calls, kernel.flags,
+                             kernel.weightBytes, kernel.rowOperations,
+                             kernel.keyCacheBytes});
   return success();
 }
 
@@ -90,18 +97,23 @@ static LogicalResult emitCode(llvm::Module &code, const CpuTarget &target,
 
 FailureOr<CompiledVariant> llmopt::compileVariant(ModuleOp module,
                                                   const CpuTarget &target,
-                                                  unsigned index, Emit emit) {
+                                                  unsigned index, Emit emit,
+                                                  bool profile) {
   CompiledVariant variant;
   std::string suffix = "_" + std::to_string(index);
   variant.entry.cpu = target.name;
   variant.entry.isa = stringify(target.isa).str();
   variant.entry.features = target.features;
   bool isGraph = isGraphModel(module);
+  if (isGraph && profile)
+    return module.emitError("'-profile' is for decoders, and the model is a "
+                            "graph; leave it out");
+  variant.entry.hasTimeStamps = profile;
   variant.entry.symbol =
       (isGraph ? kGraphEntryName : kEntryName).str() + suffix;
 
   OwningOpRef<ModuleOp> copy = module.clone();
-  if (failed(expand(*copy, target.isa, isGraph)) ||
+  if (failed(expand(*copy, target.isa, isGraph, profile)) ||
       failed(isGraph ? readOutputTypes(*copy, variant.outputTypes)
                      : readSizes(*copy, variant.entry)) ||
       failed(lower(*copy)))

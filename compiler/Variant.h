@@ -31,12 +31,14 @@ bool isGraphModel(mlir::ModuleOp module);
 
 /// Expands a copy of `module`, kernel operations on planned buffers or a graph
 /// with placed constants, for `target`, and generates the code that `emit` asks
-/// for. `index` numbers the variants of a library, whose symbols differ. On
-/// failure an error is emitted.
+/// for. `index` numbers the variants of a library, whose symbols differ. With
+/// `profile` the code counts what its kernels take. On failure an error is
+/// emitted.
 mlir::FailureOr<CompiledVariant> compileVariant(mlir::ModuleOp module,
                                                 const CpuTarget &target,
                                                 unsigned index,
-                                                CompileOptions::Emit emit);
+                                                CompileOptions::Emit emit,
+                                                bool profile);
 
 } // namespace llmopt
 

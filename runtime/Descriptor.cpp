@@ -108,6 +108,20 @@ static const char *findWeightProblem(const llmopt_model_descriptor &model) {
   return nullptr;
 }
 
+static const char *findKernelProblem(const llmopt_variant &variant) {
+  constexpr uint32_t kKernelLimit = 1 << 16;
+  if (variant.kernel_count > kKernelLimit ||
+      (variant.kernel_count && !variant.kernels))
+    return "a variant has no table of kernels, or one that is too large";
+  if (variant.has_time_stamps && !variant.kernel_count)
+    return "a variant has time stamps, but no table of kernels";
+  for (const llmopt_kernel_class &kernel :
+       std::span(variant.kernels, variant.kernel_count))
+    if (!kernel.label)
+      return "a kernel has no label";
+  return nullptr;
+}
+
 static const char *findVariantProblem(const llmopt_model_descriptor &model) {
   constexpr uint64_t kBytesLimit = uint64_t{1} << 32;
   if (model.variant_count == 0 || !model.variants)
@@ -121,6 +135,10 @@ static const char *findVariantProblem(const llmopt_model_descriptor &model) {
         variant.scratch_bytes > kBytesLimit ||
         variant.scratch_bytes % LLMOPT_VECTOR_BYTES != 0)
       return "a variant has no name or entry, or a bad buffer size";
+  for (const llmopt_variant &variant :
+       std::span(model.variants, model.variant_count))
+    if (const char *problem = findKernelProblem(variant))
+      return problem;
   return nullptr;
 }
 

@@ -35,6 +35,7 @@ llmopt_status Executor::create(uint32_t capacity) {
   segments.resize(capacity);
   logitRows.resize(capacity);
   logitDestinations.resize(capacity);
+  kernelTimes.create(variant, pool.threads());
   return LLMOPT_OK;
 }
 
@@ -98,6 +99,7 @@ llmopt_status Executor::flush() {
   call.arena = arena.as();
   call.scratch = scratch.as();
   call.weights = weights;
+  call.counters = kernelTimes.data();
   if (const llmopt_status status = pool.run(variant.forward, call))
     return status;
   const uint64_t stride = llmopt_logit_stride(model.vocabulary);

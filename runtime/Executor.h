@@ -10,6 +10,7 @@
 #define LLMOPT_RUNTIME_EXECUTOR_H
 
 #include "runtime/Memory.h"
+#include "runtime/Profile.h"
 #include "runtime/ThreadPool.h"
 
 #include "llmopt/Runtime.h"
@@ -57,6 +58,8 @@ public:
   /// all values have been checked.
   llmopt_status execute(std::span<const SequenceRows> work);
 
+  Profile &profile() { return kernelTimes; }
+
 private:
   void addSegment(const SequenceRows &work, uint64_t first, uint32_t rows);
   llmopt_status flush();
@@ -69,6 +72,7 @@ private:
 
   uint32_t rowCapacity = 0;
   Mapping arena, scratch, staging;
+  Profile kernelTimes;
   // The chunk in preparation.
   llmopt_call call = {};
   std::vector<int64_t> tokens;

@@ -83,6 +83,7 @@ void Model::describe() {
   facts.cpu = choice.variant->cpu;
   facts.isa = choice.variant->isa;
   facts.variant_reason = choice.reason;
+  facts.variant = choice.variant;
   facts.threads = threads->threads();
   facts.kind = model.kind;
   facts.layers = model.layers;

@@ -203,6 +203,16 @@ llmopt_status llmopt_copy(llmopt_session *session, uint32_t from, uint32_t to) {
   return lock->copy(from, to);
 }
 
+llmopt_status llmopt_take_profile(llmopt_session *session,
+                                  llmopt_kernel_time *times, size_t count) {
+  const SessionLock lock(session);
+  if (const llmopt_status status = lock.status())
+    return status;
+  if (!times)
+    return fail(LLMOPT_INVALID_ARGUMENT, "the place for the times is null");
+  return lock->takeProfile(std::span(times, count));
+}
+
 llmopt_status llmopt_run(llmopt_session *session, const llmopt_tensor *inputs,
                          size_t inputCount, llmopt_tensor *outputs,
                          size_t outputCount) {

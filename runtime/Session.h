@@ -33,6 +33,9 @@ public:
   llmopt_status step(std::span<llmopt_piece> pieces);
   llmopt_status truncate(uint32_t sequence, size_t position);
   llmopt_status copy(uint32_t from, uint32_t to);
+  llmopt_status takeProfile(std::span<llmopt_kernel_time> times) {
+    return executor.profile().take(times);
+  }
   llmopt_status run(std::span<const llmopt_tensor> inputs,
                     std::span<llmopt_tensor> outputs);
   size_t length(uint32_t sequence) const;

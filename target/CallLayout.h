@@ -34,6 +34,14 @@ struct CallLayout {
   static constexpr int64_t scratch = offsetof(llmopt_call, scratch);
   static constexpr int64_t weights = offsetof(llmopt_call, weights);
   static constexpr int64_t barrier = offsetof(llmopt_call, barrier);
+  static constexpr int64_t counters = offsetof(llmopt_call, counters);
+};
+
+/// Offsets of llmopt_kernel_counter.
+struct KernelCounterLayout {
+  static constexpr int64_t calls = offsetof(llmopt_kernel_counter, calls);
+  static constexpr int64_t ticks = offsetof(llmopt_kernel_counter, ticks);
+  static constexpr int64_t bytes = sizeof(llmopt_kernel_counter);
 };
 
 /// Offsets of llmopt_segment.

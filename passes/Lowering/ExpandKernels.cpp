@@ -13,9 +13,12 @@
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "passes/Lowering/Accesses.h"
 #include "passes/Lowering/CallFrame.h"
+#include "passes/Lowering/KernelClasses.h"
 #include "passes/Lowering/Kernels/Kernels.h"
 #include "passes/Lowering/LoweringAttributes.h"
 #include "passes/Lowering/Passes.h"
+#include "passes/Lowering/TimeStamps.h"
+#include "target/CallLayout.h"
 #include "llvm/ADT/TypeSwitch.h"
 #include "llvm/Support/MathExtras.h"
 
@@ -31,15 +34,20 @@ namespace {
 
 /// What the functions of a module share.
 struct ExpandContext {
+  ExpandContext(Isa isa, bool profile) : isa(isa), profile(profile) {}
+
   Isa isa;
+  bool profile;             ///< count the time of kernels
   int64_t scratchBytes = 0; ///< per thread
   func::FuncOp forwardRow;  ///< expanded, for calls of one row; or null
+  KernelClasses classes;    ///< of all functions
+  DenseMap<Operation *, unsigned> classOf;
 };
 
 /// Replaces a function on kernel operations by one that calls kernels.
 class ForwardExpander {
 public:
-  ForwardExpander(func::FuncOp kernels, const ExpandContext &context)
+  ForwardExpander(func::FuncOp kernels, ExpandContext &context)
       : kernels(kernels), module(kernels->getParentOfType<ModuleOp>()),
         builder(kernels), context(context),
         isRow(kernels.getName() == kernel::kForwardRowName) {}
@@ -81,9 +89,10 @@ private:
   func::FuncOp kernels;
   ModuleOp module;
   OpBuilder builder;
-  const ExpandContext &context;
+  ExpandContext &context;
   bool isRow; ///< calls have one row
   CallFrame frame;
+  TimeStamps stamps;
   Value scratch; ///< of kernels, after the private buffers
   DenseMap<Value, Value> addresses;
   Block::iterator tail; ///< first operation for rows whose logits are wanted
@@ -347,6 +356,9 @@ LogicalResult ForwardExpander::expand(Operation &op) {
             kernel::RopeAppendOp, kernel::AttentionOp, kernel::BarrierOp>(
           [&](auto typed) {
             expandOp(typed, k);
+            if (auto place = context.classOf.find(&op);
+                place != context.classOf.end())
+              stamps.record(k, place->second);
             return success();
           })
       .Default([](Operation *other) {
@@ -399,6 +411,8 @@ FailureOr<func::FuncOp> ForwardExpander::run() {
   frame = CallFrame::load(k, block->getArgument(0), block->getArgument(1),
                           context.scratchBytes);
   scratch = k.at(frame.scratch, attributeOf(kernels, kPrivateBytesAttrName));
+  if (context.profile)
+    stamps = TimeStamps(k, frame, context.classes.size());
   if (context.forwardRow) {
     auto branch = scf::IfOp::create(builder, loc, k.equal(frame.rows, 1),
                                     /*withElseRegion=*/true);
@@ -423,6 +437,18 @@ static bool isPlanned(func::FuncOp function) {
          function->hasAttr(kArenaBytesPerRowAttrName);
 }
 
+static void classifyKernels(func::FuncOp kernels, bool isRow,
+                            ExpandContext &context) {
+  for (Operation &op : kernels.getBody().front()) {
+    if (!isKernelCall(&op) && !isa<kernel::BarrierOp>(op))
+      continue;
+    uint32_t flags = isRow ? LLMOPT_KERNEL_ONE_ROW : 0;
+    if (coversLogitRows(op))
+      flags |= LLMOPT_KERNEL_LOGITS;
+    context.classOf[&op] = context.classes.add(&op, flags);
+  }
+}
+
 void ExpandKernels::runOnOperation() {
   ModuleOp module = getOperation();
   auto kernels = module.lookupSymbol<func::FuncOp>(kernel::kForwardName);
@@ -432,7 +458,11 @@ void ExpandKernels::runOnOperation() {
                      "(llmopt-bufferize)");
     return signalPassFailure();
   }
-  ExpandContext context{isa, scratchBytesOf(kernels, isa), {}};
+  ExpandContext context(isa, profile);
+  context.scratchBytes = scratchBytesOf(kernels, isa);
+  if (rowKernels)
+    classifyKernels(rowKernels, /*isRow=*/true, context);
+  classifyKernels(kernels, /*isRow=*/false, context);
   int64_t arena = attributeOf(kernels, kArenaBytesPerRowAttrName);
   if (rowKernels) {
     context.scratchBytes =
@@ -453,6 +483,8 @@ void ExpandKernels::runOnOperation() {
                     builder.getI64IntegerAttr(arena));
   (*entry)->setAttr(kScratchBytesAttrName,
                     builder.getI64IntegerAttr(context.scratchBytes));
+  (*entry)->setAttr(kKernelClassesAttrName,
+                    context.classes.attribute(&getContext()));
   for (auto data :
        llvm::make_early_inc_range(module.getOps<kernel::WeightDataOp>()))
     data.erase();

@@ -23,6 +23,8 @@ inline constexpr llvm::StringLiteral kPrivateBytesAttrName =
 /// Attribute of @forward, i64: `scratch_bytes` of the model ABI's variant.
 inline constexpr llvm::StringLiteral kScratchBytesAttrName =
     "kernel.scratch_bytes";
+/// Attribute of @forward: the `kernels` of the model ABI's variant.
+inline constexpr llvm::StringLiteral kKernelClassesAttrName = "kernel.classes";
 
 /// Attribute of an onnx.initializer of a graph: the kernel.weight_data of its
 /// elements.

@@ -169,11 +169,12 @@ def ExpandKernels : Pass<"kernel-expand", "::mlir::ModuleOp"> {
       llvm.call %barrier(%call, %thread)
     ```
     The kernels are emitted into the module, one for each key. What covers the rows whose logits are wanted is skipped when there are
-    none. The function gets `kernel.scratch_bytes`; weight_data operations are erased.
+    none. The function gets `kernel.scratch_bytes` and `kernel.classes`, the kernels by kind and size; weight_data operations are erased.
   }];
   let options = [Option<"isa", "isa", "::llmopt::Isa", "::llmopt::Isa::Avx2", "instruction set of the kernels",
     [{::llvm::cl::values(clEnumValN(::llmopt::Isa::Avx2, "avx2", "256-bit vectors"),
-                         clEnumValN(::llmopt::Isa::Avx512Vnni, "avx512vnni", "512-bit vectors with integer products"))}]>];
+                         clEnumValN(::llmopt::Isa::Avx512Vnni, "avx512vnni", "512-bit vectors with integer products"))}]>,
+    Option<"profile", "profile", "bool", "false", "add the time of every kernel to llmopt_call.counters">];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::func::FuncDialect", "::mlir::LLVM::LLVMDialect",
                            "::mlir::math::MathDialect", "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
 }

@@ -32,7 +32,7 @@ void llmopt::populateBufferizePipeline(OpPassManager &manager) {
 
 void llmopt::populateExpandPipeline(OpPassManager &manager,
                                     const ExpandOptions &options) {
-  manager.addPass(createExpandKernels({options.isa}));
+  manager.addPass(createExpandKernels({options.isa, options.profile}));
   manager.addNestedPass<func::FuncOp>(createCSEPass());
 }
 

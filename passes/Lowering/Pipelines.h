@@ -30,6 +30,10 @@ struct ExpandOptions : mlir::PassPipelineOptions<ExpandOptions> {
       llvm::cl::values(clEnumValN(Isa::Avx2, "avx2", "256-bit vectors"),
                        clEnumValN(Isa::Avx512Vnni, "avx512vnni",
                                   "512-bit vectors with integer products"))};
+  Option<bool> profile{
+      *this, "profile",
+      llvm::cl::desc("count the time of every kernel (decoders)"),
+      llvm::cl::init(false)};
 };
 
 /// `llmopt-expand-kernels`: `@forward` becomes `@forward(%call: !llvm.ptr,

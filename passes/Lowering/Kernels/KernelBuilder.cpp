@@ -437,6 +437,10 @@ void KernelBuilder::loop(Value lower, Value upper, Value step,
   });
 }
 
+Value KernelBuilder::timeStamp() {
+  return intrinsic("llvm.readcyclecounter", i64Type(), {});
+}
+
 void KernelBuilder::ifThen(Value condition, function_ref<void()> body) {
   auto op = scf::IfOp::create(b, loc, condition, /*withElseRegion=*/false);
   OpBuilder::InsertionGuard guard(b);

@@ -178,6 +178,9 @@ public:
   /// 128. AVX-512 only.
   mlir::Value expandCodes(mlir::Value values, mlir::Value mask);
 
+  /// The CPU's time stamp counter.
+  mlir::Value timeStamp();
+
   // Control flow.
   using LoopBody =
       llvm::function_ref<Values(mlir::Value index, mlir::ValueRange carried)>;

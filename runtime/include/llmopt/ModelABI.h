@@ -40,7 +40,7 @@ extern "C" {
 #endif
 
 enum {
-  LLMOPT_ABI_VERSION = 2,
+  LLMOPT_ABI_VERSION = 3,
   LLMOPT_WEIGHTS_ALIGNMENT = 2 << 20, /* bytes: a huge page */
   LLMOPT_BUILD_ID_BYTES = 16,
   LLMOPT_PAGE_TOKENS = 64,  /* tokens of one KV cache page */
@@ -70,6 +70,12 @@ typedef struct llmopt_segment {
   const uint8_t *key_mask;
 } llmopt_segment;
 
+/* What one thread spent in the kernels of one class. */
+typedef struct llmopt_kernel_counter {
+  uint64_t calls;
+  uint64_t ticks; /* of the CPU's time stamp counter */
+} llmopt_kernel_counter;
+
 /* Everything that one execution of the generated code sees. Owned by the
  * runtime, constant while the threads run. */
 typedef struct llmopt_call {
@@ -94,6 +100,8 @@ typedef struct llmopt_call {
   /* Waits until all threads of the call have arrived; what each wrote before is
    * visible to all after. */
   void (*barrier)(struct llmopt_call *call, uint32_t thread);
+  /* [threads][llmopt_variant.kernel_count], for code with time stamps only */
+  llmopt_kernel_counter *counters;
   void *runtime_state; /* not for generated code */
 } llmopt_call;
 
@@ -291,6 +299,23 @@ typedef enum llmopt_cpu_feature {
   LLMOPT_CPU_AVX512_BF16 = 1 << 5
 } llmopt_cpu_feature;
 
+typedef enum llmopt_kernel_flag {
+  /* Executed by calls of one row; without it, by all others. */
+  LLMOPT_KERNEL_ONE_ROW = 1 << 0,
+  LLMOPT_KERNEL_LOGITS = 1 << 1 /* covers the rows whose logits are wanted */
+} llmopt_kernel_flag;
+
+/* Kernels of one kind and size, and what one execution of all of them costs.
+ * Weights and rows outside of products count once, whatever a cache holds. */
+typedef struct llmopt_kernel_class {
+  const char *label; /* such as "linear add 576x1536 int8 g64" */
+  uint32_t calls;    /* kernels of this class in one execution */
+  uint32_t flags;    /* llmopt_kernel_flag */
+  uint64_t weight_bytes;
+  uint64_t row_operations;  /* multiplications and additions per row */
+  uint64_t key_cache_bytes; /* of the cache, per key that a row sees */
+} llmopt_kernel_class;
+
 /* The same model compiled for one instruction set. */
 typedef struct llmopt_variant {
   const char *cpu;              /* name given to -mcpu, such as "znver4" */
@@ -300,6 +325,9 @@ typedef struct llmopt_variant {
   uint64_t scratch_bytes;       /* per thread, a multiple of 64 */
   llmopt_entry forward;         /* of a decoder, else NULL */
   llmopt_graph_entry graph;     /* of a graph, else NULL */
+  uint32_t kernel_count;        /* of a decoder, else 0 */
+  uint32_t has_time_stamps;     /* not 0: writes llmopt_call.counters */
+  const llmopt_kernel_class *kernels;
 } llmopt_variant;
 
 typedef enum llmopt_model_kind {
@@ -376,10 +404,12 @@ static inline uint64_t llmopt_checksum(const void *data, uint64_t bytes) {
 LLMOPT_STATIC_ASSERT(sizeof(void *) == 8,
                      "llmopt supports 64-bit targets only");
 LLMOPT_STATIC_ASSERT(sizeof(llmopt_segment) == 32, "ABI");
-LLMOPT_STATIC_ASSERT(sizeof(llmopt_call) == 104, "ABI");
+LLMOPT_STATIC_ASSERT(sizeof(llmopt_call) == 112, "ABI");
 LLMOPT_STATIC_ASSERT(sizeof(llmopt_tensor_descriptor) == 88, "ABI");
 LLMOPT_STATIC_ASSERT(sizeof(llmopt_weight_descriptor) == 64, "ABI");
-LLMOPT_STATIC_ASSERT(sizeof(llmopt_variant) == 56, "ABI");
+LLMOPT_STATIC_ASSERT(sizeof(llmopt_variant) == 72, "ABI");
+LLMOPT_STATIC_ASSERT(sizeof(llmopt_kernel_counter) == 16, "ABI");
+LLMOPT_STATIC_ASSERT(sizeof(llmopt_kernel_class) == 40, "ABI");
 LLMOPT_STATIC_ASSERT(sizeof(llmopt_graph_tensor) == 72, "ABI");
 LLMOPT_STATIC_ASSERT(sizeof(llmopt_graph_call) == 80, "ABI");
 LLMOPT_STATIC_ASSERT(sizeof(llmopt_model_descriptor) == 152, "ABI");

@@ -118,6 +118,7 @@ typedef struct llmopt_model_info {
   /** Tables of the library: weights, variants, report. */
   const llmopt_model_descriptor *descriptor;
   int32_t kind; /**< llmopt_model_kind; of graphs layers to padding are 0 */
+  const llmopt_variant *variant; /**< in use: its kernels, buffer sizes */
 } llmopt_model_info;
 
 /** Opens the library at `path`. Nothing of the file is executed before its
@@ -207,6 +208,21 @@ LLMOPT_API llmopt_status llmopt_truncate(llmopt_session *session,
  * writes: takes no time and, for the common prefix, no memory. */
 LLMOPT_API llmopt_status llmopt_copy(llmopt_session *session, uint32_t from,
                                      uint32_t to);
+
+/** What one thread spent in the kernels of a class. */
+typedef struct llmopt_kernel_time {
+  uint64_t calls;
+  double seconds;
+} llmopt_kernel_time;
+
+/** Takes what the session's threads have spent in kernels since the call
+ * before: [threads][kernel_count] of the variant in use (llmopt_info: threads,
+ * variant). For libraries compiled with -profile; an error for others.
+ * @param times  written.
+ * @param count  its elements: exactly threads * kernel_count. */
+LLMOPT_API llmopt_status llmopt_take_profile(llmopt_session *session,
+                                             llmopt_kernel_time *times,
+                                             size_t count);
 
 /*===----------------------------------------------------------------------===*\
 |* The ONNX signature

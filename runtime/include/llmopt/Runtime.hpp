@@ -160,6 +160,13 @@ public:
   /// Logits of a row.
   uint32_t vocabularySize() const { return vocabulary; }
 
+  /// See llmopt_take_profile; `times` has an element for each thread and
+  /// kernel class.
+  Status takeProfile(std::span<llmopt_kernel_time> times) {
+    return detail::toStatus(
+        llmopt_take_profile(handle.get(), times.data(), times.size()));
+  }
+
   llmopt_session *get() const { return handle.get(); }
 
 private:
