@@ -34,11 +34,9 @@ bool isGraphModel(mlir::ModuleOp module);
 /// for. `index` numbers the variants of a library, whose symbols differ. With
 /// `profile` the code counts what its kernels take. On failure an error is
 /// emitted.
-mlir::FailureOr<CompiledVariant> compileVariant(mlir::ModuleOp module,
-                                                const CpuTarget &target,
-                                                unsigned index,
-                                                CompileOptions::Emit emit,
-                                                bool profile);
+mlir::FailureOr<CompiledVariant>
+compileVariant(mlir::ModuleOp module, const CpuTarget &target, unsigned index,
+               CompileOptions::Emit emit, bool profile);
 
 } // namespace llmopt
 

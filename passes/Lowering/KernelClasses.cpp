@@ -9,6 +9,7 @@
 #include "passes/Lowering/KernelClasses.h"
 
 #include "passes/Lowering/LoweringAttributes.h"
+#include "target/CallLayout.h"
 #include "llvm/ADT/TypeSwitch.h"
 #include "llvm/Support/FormatVariadic.h"
 
@@ -55,6 +56,7 @@ static KernelClass describe(kernel::LinearOp op) {
   result.label = " " + shapeOf(op.getWeight()) + groupOf(op.getGroup());
   result.weightBytes = dataOf(op.getWeight()).getBytes();
   result.rowOperations = 2 * uint64_t(type.getRows()) * type.getColumns();
+  result.flags = op.getGroup() ? LLMOPT_KERNEL_INT8 : 0;
   return result;
 }
 
@@ -68,8 +70,8 @@ static KernelClass describe(kernel::EmbeddingOp op) {
 static KernelClass describe(kernel::RMSNormOp op) {
   auto type = cast<kernel::WeightType>(op.getGamma().getType());
   KernelClass result;
-  result.label = llvm::formatv(" {0}{1}", type.getColumns(),
-                               groupOf(op.getGroup()));
+  result.label =
+      llvm::formatv(" {0}{1}", type.getColumns(), groupOf(op.getGroup()));
   result.weightBytes = dataOf(op.getGamma()).getBytes();
   return result;
 }
@@ -116,7 +118,7 @@ unsigned KernelClasses::add(Operation *op, uint32_t flags) {
     kernel.label = "barrier after " + previous;
   else
     kernel.label = (previous = kindOf(op)) + kernel.label;
-  kernel.flags = flags;
+  kernel.flags |= flags;
   std::string key = llvm::formatv("{0} {1}", flags, kernel.label);
   auto [place, isNew] = indices.try_emplace(key, classes.size());
   if (isNew)

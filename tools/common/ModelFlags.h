@@ -38,6 +38,8 @@ public:
   Result<Model> open(const std::string &path) const;
   /// The same, and an error for a graph.
   Result<Model> openDecoder(const std::string &path) const;
+  /// The value of -threads; 0 if the model may have all cores.
+  unsigned threadCount() const { return threads; }
 
 private:
   llvm::cl::opt<unsigned> threads;

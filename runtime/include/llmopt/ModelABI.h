@@ -302,7 +302,9 @@ typedef enum llmopt_cpu_feature {
 typedef enum llmopt_kernel_flag {
   /* Executed by calls of one row; without it, by all others. */
   LLMOPT_KERNEL_ONE_ROW = 1 << 0,
-  LLMOPT_KERNEL_LOGITS = 1 << 1 /* covers the rows whose logits are wanted */
+  LLMOPT_KERNEL_LOGITS = 1 << 1, /* covers the rows whose logits are wanted */
+  LLMOPT_KERNEL_INT8 = 1 << 2, /* multiplies int8 activations by int8 weights */
+  LLMOPT_KERNEL_BF16 = 1 << 3  /* multiplies bf16 numbers */
 } llmopt_kernel_flag;
 
 /* Kernels of one kind and size, and what one execution of all of them costs.
