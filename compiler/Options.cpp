@@ -182,5 +182,7 @@ std::string llmopt::recipe(const CompileOptions &options) {
   if (options.maxSequence)
     os << " -max-seq=" << options.maxSequence;
   os << " -max-batch=" << options.maxBatch;
+  if (options.profile)
+    os << " -profile";
   return text;
 }

@@ -1,15 +1,37 @@
 // Kernel operations become calls of generated kernels with addresses from the call.
 // RUN: llmopt-opt %s -kernel-expand=isa=avx2 -cse | FileCheck %s
 // RUN: llmopt-opt %s -kernel-expand=isa=avx512vnni | FileCheck %s --check-prefix=VNNI
+// RUN: llmopt-opt %s -kernel-expand="isa=avx2 profile" -cse | FileCheck %s --check-prefix=PROFILE
 
 kernel.weight_data @t "table" : !kernel.weight<64x64, f32> at 0 bytes 16448 parts [{rows = 64 : i64}]
 kernel.weight_data @g "norm" : !kernel.weight<1x64, raw> at 16448 bytes 256 parts [{rows = 1 : i64}]
 kernel.weight_data @r "rope" : !kernel.weight<64x16, raw> at 16704 bytes 4096 parts [{rows = 64 : i64}]
 kernel.weight_data @i "int8" : !kernel.weight<128x64, int8> at 20800 bytes 8768 parts [{rows = 128 : i64}]
 
+// What a kernel costs is said with or without time stamps; these stand between all kernels, barriers included.
+// CHECK-NOT: readcyclecounter
+// PROFILE: func.func @forward({{.*}} attributes {{.*}}kernel.classes = [
+// PROFILE-SAME: {calls = 1 : i64, flags = 0 : i64, key_cache_bytes = 0 : i64, label = "embedding 64x64 f32", row_operations = 0 : i64, weight_bytes = 257 : i64}
+// PROFILE-SAME: label = "rms_norm 64 g64", row_operations = 0 : i64, weight_bytes = 256 : i64
+// PROFILE-SAME: flags = 4 : i64, key_cache_bytes = 0 : i64, label = "linear store 128x64 int8 g64", row_operations = 16384 : i64, weight_bytes = 8768 : i64
+// PROFILE-SAME: key_cache_bytes = 256 : i64, label = "attention 4x16"
+// PROFILE-SAME: flags = 2 : i64, key_cache_bytes = 0 : i64, label = "linear store 64x64 f32"
+// PROFILE: %[[FIRST:.*]] = llvm.call_intrinsic "llvm.readcyclecounter"()
+// PROFILE: call @embedding_f32_avx2
+// PROFILE: %[[SECOND:.*]] = llvm.call_intrinsic "llvm.readcyclecounter"()
+// PROFILE: arith.subi %[[SECOND]], %[[FIRST]]
+// PROFILE: llvm.store
+// PROFILE: llvm.call
+// PROFILE: %[[THIRD:.*]] = llvm.call_intrinsic "llvm.readcyclecounter"()
+// PROFILE: arith.subi %[[THIRD]], %[[SECOND]]
+// PROFILE: scf.if
+// PROFILE: call @linear_f32
+// PROFILE: llvm.call_intrinsic "llvm.readcyclecounter"()
+// PROFILE: return
+
 // CHECK-NOT: kernel.weight_data
 // CHECK-LABEL: func.func @forward(
-// CHECK-SAME: %[[CALL:.*]]: !llvm.ptr, %[[THREAD:.*]]: i32) attributes {kernel.arena_bytes_per_row = 1536 : i64, kernel.scratch_bytes = [[#]] : i64}
+// CHECK-SAME: %[[CALL:.*]]: !llvm.ptr, %[[THREAD:.*]]: i32) attributes {kernel.arena_bytes_per_row = 1536 : i64, kernel.classes = [{{.*}}], kernel.scratch_bytes = [[#]] : i64}
 // CHECK-DAG: %[[T:.*]] = arith.extui %[[THREAD]] : i32 to i64
 // CHECK-DAG: %[[THREADS32:.*]] = llvm.load %[[CALL]] {{.*}} -> i32
 // CHECK-DAG: %[[THREADS:.*]] = arith.extui %[[THREADS32]]

@@ -41,7 +41,7 @@ kernel.weight_data @g "norm" : !kernel.weight<1x64, raw> at 4224 bytes 256 parts
 // PLANNED-NEXT: kernel.logits
 // PLANNED-NEXT: kernel.linear store
 
-// EXPANDED: func.func @forward(%[[CALL:.*]]: !llvm.ptr, %[[THREAD:.*]]: i32) attributes {kernel.arena_bytes_per_row = [[#]] : i64, kernel.scratch_bytes = [[#]] : i64}
+// EXPANDED: func.func @forward(%[[CALL:.*]]: !llvm.ptr, %[[THREAD:.*]]: i32) attributes {kernel.arena_bytes_per_row = [[#]] : i64, kernel.classes = [{{.*}}], kernel.scratch_bytes = [[#]] : i64}
 // EXPANDED: %[[IS_ROW:.*]] = arith.cmpi eq
 // EXPANDED: scf.if %[[IS_ROW]] {
 // EXPANDED-NEXT: call @forward_row(%[[CALL]], %[[THREAD]])

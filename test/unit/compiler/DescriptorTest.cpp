@@ -40,8 +40,17 @@ DescriptorContents makeContents() {
   contents.weights = {
       {"gate", "int8", 1536, 576, 64, 900, 17, 0x123456789abcdef0},
       {"norm", "raw", 1, 576, 1024, 2304, 0, 1}};
-  contents.variants = {{"znver4", "avx512vnni", 31, 9600, 1 << 16, "entry0"},
-                       {"x86-64-v3", "avx2", 1, 9664, 1 << 17, "entry1"}};
+  contents.variants = {
+      {"znver4",
+       "avx512vnni",
+       31,
+       9600,
+       1 << 16,
+       "entry0",
+       true,
+       {{"attention 9x64", 30, LLMOPT_KERNEL_ONE_ROW, 1, 2, 46080},
+        {"linear add", 29, 0, 27000000, 54000000, 0}}},
+      {"x86-64-v3", "avx2", 1, 9664, 1 << 17, "entry1", false, {}}};
   contents.report = "{\"a\": 1}";
   return contents;
 }
@@ -163,6 +172,17 @@ TEST(Descriptor, TablesOfWeightsAndVariants) {
   EXPECT_EQ(first.forward, entry0);
   EXPECT_EQ(second.forward, entry1);
   EXPECT_EQ(second.scratch_bytes, uint64_t(1) << 17);
+  ASSERT_EQ(first.kernel_count, 2u);
+  EXPECT_EQ(first.has_time_stamps, 1u);
+  EXPECT_STREQ(first.kernels[0].label, "attention 9x64");
+  EXPECT_EQ(first.kernels[0].calls, 30u);
+  EXPECT_EQ(first.kernels[0].flags, uint32_t(LLMOPT_KERNEL_ONE_ROW));
+  EXPECT_EQ(first.kernels[0].weight_bytes, 1u);
+  EXPECT_EQ(first.kernels[0].row_operations, 2u);
+  EXPECT_EQ(first.kernels[0].key_cache_bytes, 46080u);
+  EXPECT_EQ(first.kernels[1].row_operations, 54000000u);
+  EXPECT_EQ(second.kernel_count, 0u);
+  EXPECT_EQ(second.kernels, nullptr);
 }
 
 TEST(Descriptor, NothingIsNull) {
@@ -195,6 +215,10 @@ TEST(BuildId, DependsOnEveryPart) {
   EXPECT_NE(changed([](DescriptorContents &c) { c.report += " "; }), id);
   EXPECT_NE(changed([](DescriptorContents &c) { c.maxBatch = 9; }), id);
   EXPECT_NE(changed([](DescriptorContents &c) { c.variants.pop_back(); }), id);
+  EXPECT_NE(changed([](DescriptorContents &c) {
+              c.variants[0].kernels[1].calls = 28;
+            }),
+            id);
   EXPECT_NE(changed([](DescriptorContents &c) {
               c.producer += "t";
               c.modelName = "iny";

@@ -133,6 +133,9 @@ TEST_F(CommandTest, WrongUse) {
   expectFailure("llmopt-bench MODEL -p=0", 2, "at least 1");
   expectFailure("llmopt-bench MODEL -p=500", 1, "max_sequence of 400");
   expectFailure("llmopt-bench MODEL -p=10 -d=395", 1, "holds 395 tokens");
+  expectFailure("llmopt-bench", 2, "no model given");
+  expectFailure("llmopt-bench -machine -profile", 2, "no model given");
+  expectFailure("llmopt-bench MODEL -profile", 2, "compile it with -profile");
   expectFailure("llmopt-eval MODEL /no/such.npy -window=8", 4, "cannot read");
   expectFailure("llmopt-eval MODEL", 2, "positional");
   expectFailure("llmopt-inspect", 2, "positional");
@@ -162,6 +165,24 @@ TEST_F(CommandTest, BenchMeasures) {
   const Outcome text = run("llmopt-bench MODEL");
   EXPECT_NE(text.text.find("pp128"), std::string::npos);
   EXPECT_NE(text.text.find("tg64"), std::string::npos);
+}
+
+TEST_F(CommandTest, BenchMeasuresTheMachine) {
+  const auto alone = runJSON("llmopt-bench -machine -threads=2 -json");
+  const llvm::json::Array &machine = *alone.getArray("machine");
+  ASSERT_EQ(machine.size(), 2u);
+  for (const llvm::json::Value &figures : machine) {
+    const llvm::json::Object &object = *figures.getAsObject();
+    EXPECT_GT(*object.getNumber("read_bytes_per_s"), 1e8);
+    EXPECT_LT(*object.getNumber("read_bytes_per_s"), 1e13);
+    EXPECT_GT(*object.getNumber("fork_join_s"), 0);
+    EXPECT_LT(*object.getNumber("fork_join_s"), 1);
+  }
+  EXPECT_EQ(alone.getArray("tests"), nullptr);
+  const auto both = runJSON("llmopt-bench MODEL -machine -n=4 -r=1 -json");
+  EXPECT_EQ(both.getArray("machine")->size(), 1u);
+  const llvm::json::Array &tests = *both.getArray("tests");
+  EXPECT_TRUE(tests[0].getAsObject()->getNumber("share_of_machine"));
 }
 
 /// -log(softmax(logits)[target]) of a sequence, summed over its tokens but the
@@ -284,6 +305,7 @@ TEST_F(CommandTest, BenchTimesAGraph) {
   ASSERT_TRUE(times && times->size() == 4);
   EXPECT_GT(*(*times)[0].getAsNumber(), 0);
   expectFailure("llmopt-bench GRAPH -p=5", 2, "the model is a graph");
+  expectFailure("llmopt-bench GRAPH -machine", 2, "the model is a graph");
   expectFailure("llmopt-bench MODEL -input=x=1", 2, "the model is a decoder");
 }
 
