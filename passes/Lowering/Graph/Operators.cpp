@@ -48,6 +48,7 @@ static Table makeTable() {
       quantizedGatherOperators(),
       quantizedMatMulOperators(),
       quantizedPoolingOperators(),
+      recurrentOperators(),
       reductionOperators(),
       resizeOperators(),
       rotaryOperators(),

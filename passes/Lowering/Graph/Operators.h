@@ -47,6 +47,7 @@ llvm::ArrayRef<OperatorRow> quantizedElementOperators();
 llvm::ArrayRef<OperatorRow> quantizedGatherOperators();
 llvm::ArrayRef<OperatorRow> quantizedMatMulOperators();
 llvm::ArrayRef<OperatorRow> quantizedPoolingOperators();
+llvm::ArrayRef<OperatorRow> recurrentOperators();
 llvm::ArrayRef<OperatorRow> reductionOperators();
 llvm::ArrayRef<OperatorRow> resizeOperators();
 llvm::ArrayRef<OperatorRow> rotaryOperators();
