@@ -23,9 +23,19 @@ static void addCompressionFlags(FlagParser &parser, CompileOptions &options) {
          return "";
        },
        /*joined=*/true});
-  parser.addChoice<Options::Quant>(
-      "quant", {{"none", Options::Quant::None}, {"int8", Options::Quant::Int8}},
-      options.quant, "weights of linears (default none)");
+  parser.addChoice<Options::Quant>("quant",
+                                   {{"none", Options::Quant::None},
+                                    {"int8", Options::Quant::Int8},
+                                    {"int4", Options::Quant::Int4}},
+                                   options.quant,
+                                   "weights of linears (default none)");
+  parser.addNumber("group-size", 32, 1 << 20, options.groupSize,
+                   "columns of a weight that share a scale, a multiple of 32 "
+                   "(default: int4 32)");
+  parser.addChoice<Options::ScaleType>(
+      "scale-type",
+      {{"f16", Options::ScaleType::F16}, {"f32", Options::ScaleType::F32}},
+      options.scaleType, "scales of groups (default f16)");
   parser.addChoice<Options::Activation>(
       "act",
       {{"auto", Options::Activation::Auto},

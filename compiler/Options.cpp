@@ -46,6 +46,31 @@ std::string CompileOptions::outputPath() const {
 // Validation
 //===----------------------------------------------------------------------===//
 
+/// Columns that share a scale of a linear's weight; 0: all.
+static int64_t weightGroup(const CompileOptions &options) {
+  if (options.groupSize)
+    return options.groupSize;
+  return options.quant == CompileOptions::Quant::Int4 ? 32 : 0;
+}
+
+static void checkGroups(const CompileOptions &options,
+                        std::vector<std::string> &errors) {
+  bool hasGroups = options.quant == CompileOptions::Quant::Int4;
+  for (StringRef flag : {"group-size", "scale-type"})
+    if (options.isGiven(flag) && !hasGroups)
+      errors.push_back("'-" + flag.str() +
+                       "' needs weights with groups: '-quant=int4'");
+  if (options.groupSize % 32 != 0)
+    errors.push_back("'-group-size' must be a multiple of 32, not " +
+                     std::to_string(options.groupSize));
+  int64_t group = weightGroup(options);
+  if (options.actGroup && group % options.actGroup != 0)
+    errors.push_back("'-act-group' must divide the group size of the weights, "
+                     "but " +
+                     std::to_string(group) + " is no multiple of " +
+                     std::to_string(options.actGroup));
+}
+
 /// Flags that say how to do what another flag did not ask for.
 static void checkCompression(const CompileOptions &options,
                              std::vector<std::string> &errors) {
@@ -65,6 +90,7 @@ static void checkCompression(const CompileOptions &options,
     errors.push_back(
         "'-act-group' needs quantized activations: '-quant=int8' without "
         "'-act=none'");
+  checkGroups(options, errors);
   if (options.actGroup % 32 != 0)
     errors.push_back("'-act-group' must be a multiple of 32, not " +
                      std::to_string(options.actGroup));
@@ -162,12 +188,26 @@ llmopt::resolveTargets(const CompileOptions &options,
 // Recipe
 //===----------------------------------------------------------------------===//
 
+static StringRef quantName(CompileOptions::Quant quant) {
+  switch (quant) {
+  case CompileOptions::Quant::None:
+    return "none";
+  case CompileOptions::Quant::Int8:
+    return "int8";
+  case CompileOptions::Quant::Int4:
+    return "int4";
+  }
+  llvm_unreachable("unknown encoding");
+}
+
 std::string llmopt::recipe(const CompileOptions &options) {
   std::string text;
   llvm::raw_string_ostream os(text);
   os << "-O" << options.level;
-  os << " -quant="
-     << (options.quant == CompileOptions::Quant::Int8 ? "int8" : "none");
+  os << " -quant=" << quantName(options.quant);
+  if (int64_t group = weightGroup(options))
+    os << " -group-size=" << group << " -scale-type="
+       << (options.scaleType == CompileOptions::ScaleType::F16 ? "f16" : "f32");
   if (options.quant != CompileOptions::Quant::None)
     os << " -act=" << (options.quantizesActivations() ? "dynamic" : "none");
   if (options.actGroup)

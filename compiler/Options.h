@@ -19,13 +19,15 @@ namespace llmopt {
 /// docs/CommandLine.md.
 struct CompileOptions {
   /// Encoding of the weights of linears.
-  enum class Quant { None, Int8 };
+  enum class Quant { None, Int8, Int4 };
+  /// Numbers that the scales of groups are stored as.
+  enum class ScaleType { F16, F32 };
   /// Arithmetic of linears with integer weights: Dynamic quantizes activations
   /// to int8 at run time, None computes in f32 on decoded weights, Auto is
   /// Dynamic.
   enum class Activation { Auto, None, Dynamic };
-  /// Encoding of embedding tables and of a head that shares one; Auto follows
-  /// the weights.
+  /// Encoding of embedding tables and of a head that shares one; Auto is int8
+  /// where the weights are quantized.
   enum class Embedding { Auto, None, Int8 };
   enum class Pattern { Unstructured };
   /// Auto is the best method that is built.
@@ -47,6 +49,8 @@ struct CompileOptions {
       output; ///< path; "-" is standard output; empty: named after `emit`
   unsigned level = 2; ///< 0: no calibration; 2: automatic methods
   Quant quant = Quant::None;
+  unsigned groupSize = 0; ///< columns that share a weight scale; 0: automatic
+  ScaleType scaleType = ScaleType::F16;
   Activation act = Activation::Auto;
   unsigned actGroup =
       0; ///< columns that share an activation scale; 0: automatic
@@ -71,12 +75,12 @@ struct CompileOptions {
   std::string outputPath() const;
   /// True if linears with integer weights quantize their activations.
   bool quantizesActivations() const {
-    return quant == Quant::Int8 && act != Activation::None;
+    return quant != Quant::None && act != Activation::None;
   }
   /// True if embedding tables become int8.
   bool quantizesEmbeddings() const {
     return embeddingQuant == Embedding::Int8 ||
-           (embeddingQuant == Embedding::Auto && quant == Quant::Int8);
+           (embeddingQuant == Embedding::Auto && quant != Quant::None);
   }
 };
 

@@ -73,11 +73,24 @@ static void buildSparsify(OpPassManager &manager,
   populateSparsifyPipeline(manager, sparsify);
 }
 
+static WeightQuantization quantizationOf(CompileOptions::Quant quant) {
+  switch (quant) {
+  case CompileOptions::Quant::None:
+    return WeightQuantization::None;
+  case CompileOptions::Quant::Int8:
+    return WeightQuantization::Int8;
+  case CompileOptions::Quant::Int4:
+    return WeightQuantization::Int4;
+  }
+  llvm_unreachable("unknown encoding");
+}
+
 static void buildQuantize(OpPassManager &manager,
                           const CompileOptions &options) {
   QuantizeOptions quantize;
-  if (options.quant == CompileOptions::Quant::Int8)
-    quantize.linears = WeightQuantization::Int8;
+  quantize.linears = quantizationOf(options.quant);
+  quantize.groupSize = options.groupSize;
+  quantize.halfScales = options.scaleType == CompileOptions::ScaleType::F16;
   if (options.quantizesEmbeddings())
     quantize.embedding = WeightQuantization::Int8;
   if (!options.quantizesActivations())

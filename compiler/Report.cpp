@@ -60,8 +60,9 @@ void Report::setTimes(ArrayRef<std::pair<std::string, double>> stages) {
 
 /// What the symbols of the kernels that read a weight begin with; row ranges,
 /// epilogues and instruction sets follow.
-static std::string kernelsOf(EncodedWeightOp weight, PackedLayout layout) {
-  std::string encoding = stringify(layout).str();
+static std::string kernelsOf(EncodedWeightOp weight,
+                             const PackedFormat &format) {
+  std::string encoding = stringify(format);
   std::replace(encoding.begin(), encoding.end(), '-', '_');
   std::set<std::string> names;
   for (Operation *user : weight->getUsers()) {
@@ -83,7 +84,7 @@ LogicalResult Report::addLayers(ModuleOp module) {
     if (failed(bytes))
       return WalkResult::interrupt();
     PackedType type = weight.getType();
-    PackedLayout layout = *packedLayout(type.getFormat());
+    PackedFormat format = *packedFormat(type.getFormat());
     WeightTotals own{type.getRows() * type.getColumns(),
                      int64_t(weight.getZeros()), *bytes};
     json::Array isas;
@@ -94,8 +95,8 @@ LogicalResult Report::addLayers(ModuleOp module) {
     layers.push_back(json::Object{
         {"name", weight.getName().str()},
         {"shape", json::Array{type.getRows(), type.getColumns()}},
-        {"format", formatName(layout)},
-        {"kernel", kernelsOf(weight, layout)},
+        {"format", formatName(type.getFormat())},
+        {"kernel", kernelsOf(weight, format)},
         {"isa", std::move(isas)},
         {"zeros", own.zeroFraction()},
         {"pattern", weight.getPattern()

@@ -33,12 +33,15 @@ public:
 private:
   FailureOr<std::vector<uint8_t>> packFloats();
   FailureOr<std::vector<uint8_t>> packCodes();
+  FailureOr<std::vector<uint8_t>> packGroupedCodes();
   FailureOr<std::vector<uint8_t>> packBytes();
   FailureOr<std::vector<float>> readFloats(DictionaryAttr part, StringRef name,
                                            ArrayRef<int64_t> shape);
-  FailureOr<std::vector<int8_t>> readCodes(DictionaryAttr part,
+  FailureOr<std::vector<int8_t>> readCodes(DictionaryAttr part, StringRef name,
                                            ArrayRef<int64_t> shape);
   FailureOr<Attribute> sourceOf(DictionaryAttr part, StringRef name);
+  LogicalResult checkCodes(const PackedFormat &format, ArrayRef<int8_t> codes,
+                           ArrayRef<int8_t> zeroPoints);
 
   /// Reads all parts and puts their rows in order; a row has `width` values.
   template <typename T, typename Read>
@@ -59,6 +62,9 @@ FailureOr<std::vector<uint8_t>> WeightPacker::pack() {
   case kernel::PackFormat::Int8:
   case kernel::PackFormat::Int8Bitmask:
     return packCodes();
+  case kernel::PackFormat::Int8Groups:
+  case kernel::PackFormat::Int4Groups:
+    return packGroupedCodes();
   case kernel::PackFormat::Bytes:
     return packBytes();
   }
@@ -94,8 +100,9 @@ WeightPacker::readFloats(DictionaryAttr part, StringRef name,
 }
 
 FailureOr<std::vector<int8_t>>
-WeightPacker::readCodes(DictionaryAttr part, ArrayRef<int64_t> shape) {
-  FailureOr<Attribute> source = sourceOf(part, "codes");
+WeightPacker::readCodes(DictionaryAttr part, StringRef name,
+                        ArrayRef<int64_t> shape) {
+  FailureOr<Attribute> source = sourceOf(part, name);
   if (failed(source))
     return failure();
   auto type =
@@ -189,7 +196,7 @@ FailureOr<std::vector<uint8_t>> WeightPacker::packCodes() {
   int64_t rows = type.getRows(), columns = type.getColumns();
   FailureOr<std::vector<int8_t>> codes =
       gather<int8_t>(columns, [&](DictionaryAttr part) {
-        return readCodes(part, {rowsOf(part), columns});
+        return readCodes(part, "codes", {rowsOf(part), columns});
       });
   if (failed(codes))
     return failure();
@@ -210,36 +217,120 @@ FailureOr<std::vector<uint8_t>> WeightPacker::packCodes() {
   return bytes;
 }
 
+/// Codes that the layout has no bits for would become others.
+LogicalResult WeightPacker::checkCodes(const PackedFormat &format,
+                                       ArrayRef<int8_t> codes,
+                                       ArrayRef<int8_t> zeroPoints) {
+  bool isUnsigned = format.zeroPoints || format.table;
+  int least = isUnsigned ? 0 : -8, most = isUnsigned ? 15 : 7;
+  if (format.layout == PackedLayout::Int8Groups) {
+    least = -127;
+    most = 127;
+  }
+  for (ArrayRef<int8_t> values : {codes, zeroPoints})
+    for (int8_t value : values)
+      if (value < least || value > most)
+        return data.emitError("weight '")
+               << data.getName() << "' has the code " << int(value)
+               << ", but its format holds codes from " << least << " to "
+               << most;
+  return success();
+}
+
+FailureOr<std::vector<uint8_t>> WeightPacker::packGroupedCodes() {
+  int64_t rows = type.getRows(), columns = type.getColumns();
+  int64_t groups = llvm::divideCeil(columns, type.getGroup());
+  PackedFormat format(type.getFormat() == kernel::PackFormat::Int8Groups
+                          ? PackedLayout::Int8Groups
+                          : PackedLayout::Int4Groups,
+                      type.getGroup(),
+                      type.getHalfScales() ? ScaleType::F16 : ScaleType::F32,
+                      type.getZeroPoints(), type.getTable());
+  FailureOr<std::vector<int8_t>> codes =
+      gather<int8_t>(columns, [&](DictionaryAttr part) {
+        return readCodes(part, "codes", {rowsOf(part), columns});
+      });
+  if (failed(codes))
+    return failure();
+  FailureOr<std::vector<float>> scales =
+      gather<float>(groups, [&](DictionaryAttr part) {
+        return readFloats(part, "scales", {rowsOf(part), groups});
+      });
+  if (failed(scales))
+    return failure();
+  FailureOr<std::vector<int8_t>> points = std::vector<int8_t>();
+  if (format.zeroPoints)
+    points = gather<int8_t>(groups, [&](DictionaryAttr part) {
+      return readCodes(part, "zero_points", {rowsOf(part), groups});
+    });
+  if (failed(points) || failed(checkCodes(format, *codes, *points)))
+    return failure();
+  std::vector<uint8_t> zeroPoints(points->begin(), points->end());
+  GroupCodes weight{*codes, *scales, zeroPoints, {}};
+  if (auto table = cast<DictionaryAttr>(data.getParts()[0])
+                       .getAs<DenseF32ArrayAttr>("table"))
+    weight.table = table.asArrayRef();
+  std::vector<uint8_t> bytes(densePackedBytes(format, rows, columns));
+  packGroups(format, weight, rows, columns, bytes);
+  return bytes;
+}
+
 //===----------------------------------------------------------------------===//
 // All weights
 //===----------------------------------------------------------------------===//
 
-StringRef llmopt::formatName(PackedLayout layout) {
-  switch (layout) {
-  case PackedLayout::F32:
-    return "f32";
-  case PackedLayout::Int8:
-    return "int8/channel";
-  case PackedLayout::Int8Bitmask:
-    return "int8/channel/bitmask";
-  }
-  llvm_unreachable("unknown layout");
+/// What follows an encoding with groups.
+static std::string groupName(int64_t group, bool halfScales, bool zeroPoints) {
+  return "/g" + std::to_string(group) + (halfScales ? "/f16" : "/f32") +
+         (zeroPoints ? "/zero-points" : "");
 }
 
-static StringRef formatName(kernel::PackFormat format) {
-  switch (format) {
+static StringRef baseName(kernel::WeightType type) {
+  switch (type.getFormat()) {
   case kernel::PackFormat::F32:
-    return llmopt::formatName(PackedLayout::F32);
+    return "f32";
   case kernel::PackFormat::Int8:
-    return llmopt::formatName(PackedLayout::Int8);
+    return "int8/channel";
   case kernel::PackFormat::Int8Bitmask:
-    return llmopt::formatName(PackedLayout::Int8Bitmask);
+    return "int8/channel/bitmask";
+  case kernel::PackFormat::Int8Groups:
+    return "int8";
+  case kernel::PackFormat::Int4Groups:
+    return type.getTable() ? "table4" : "int4";
   case kernel::PackFormat::Raw:
     return "f32/raw";
   case kernel::PackFormat::Bytes:
     return "constant";
   }
   llvm_unreachable("unknown format");
+}
+
+std::string llmopt::formatName(kernel::WeightType type) {
+  std::string name = baseName(type).str();
+  if (type.getGroup())
+    name +=
+        groupName(type.getGroup(), type.getHalfScales(), type.getZeroPoints());
+  return name;
+}
+
+std::string llmopt::formatName(FormatAttr format) {
+  if (!format.hasCodes())
+    return "f32";
+  bool isNormal = format.getTable() && format.getTable().asArrayRef() ==
+                                           FormatAttr::getNormalFloats();
+  std::string name =
+      isNormal
+          ? "nf4"
+          : (stringifyEncoding(format.getEncoding()) + Twine(format.getBits()))
+                .str();
+  if (format.getGroup())
+    name += groupName(format.getGroup(), format.getScale().isF16(),
+                      format.getZeroPoints());
+  else
+    name += "/channel";
+  if (format.getLayout() == Layout::Bitmask)
+    name += "/bitmask";
+  return name;
 }
 
 static LogicalResult packWeight(kernel::WeightDataOp data, WeightStore &store,
@@ -258,7 +349,7 @@ static LogicalResult packWeight(kernel::WeightDataOp data, WeightStore &store,
            << data.getName() << "': " << llvm::toString(std::move(error));
   auto type = cast<kernel::WeightType>(data.getType());
   entry.name = data.getName().str();
-  entry.format = formatName(type.getFormat()).str();
+  entry.format = formatName(type);
   entry.rows = type.getRows();
   entry.columns = type.getColumns();
   entry.offset = data.getOffset();

@@ -10,6 +10,8 @@
 #define LLMOPT_COMPILER_WEIGHTWRITER_H
 
 #include "compiler/Descriptor.h"
+#include "dialects/Kernel/KernelOps.h"
+#include "dialects/LLMOpt/LLMOptOps.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/Support/LLVM.h"
 #include "target/PackedFormat.h"
@@ -17,9 +19,13 @@
 
 namespace llmopt {
 
-/// Name of a packed format in descriptors and reports: encoding, granularity of
-/// scales, layout; such as "int8/channel/bitmask".
-llvm::StringRef formatName(PackedLayout layout);
+/// Name of a format in reports: encoding, granularity of scales and what else
+/// there is, such as "int8/channel/bitmask", "int4/g32/f16" or "nf4/g64/f16".
+std::string formatName(FormatAttr format);
+
+/// The same of packed bytes, in descriptors; codes of less than 4 bits have
+/// containers of 4.
+std::string formatName(kernel::WeightType type);
 
 /// The table of packed weights in the order of their `kernel.weight_data`
 /// operations; offsets are relative to the first byte of the packed weights.

@@ -38,9 +38,9 @@ const MachineModel &machineModel(StringRef llvmCpu) {
   return llvmCpu == kZnver4.name ? kZnver4 : kGeneric;
 }
 
-double cyclesPer64Weights(PackedLayout layout, Isa isa) {
+double cyclesPer64Weights(const PackedFormat &format, Isa isa) {
   bool wide = isa == Isa::Avx512Vnni;
-  switch (layout) {
+  switch (format.layout) {
   case PackedLayout::F32:
     return wide ? 8.2 : 9.0;
   case PackedLayout::Int8:
@@ -48,15 +48,19 @@ double cyclesPer64Weights(PackedLayout layout, Isa isa) {
   case PackedLayout::Int8Bitmask:
     // The floor of mask move, expand and product; AVX2 expands byte by byte.
     return wide ? 3.4 : 100.0;
+  case PackedLayout::Int8Groups:
+  case PackedLayout::Int4Groups:
+    // A group ends with three more instructions.
+    return (wide ? 2.0 : 8.0) + (wide ? 48.0 : 96.0) / format.group;
   }
   llvm_unreachable("unknown layout");
 }
 
-double linearSeconds(PackedLayout layout, int64_t rows, int64_t columns,
+double linearSeconds(const PackedFormat &format, int64_t rows, int64_t columns,
                      int64_t bytes, Isa isa, const MachineModel &machine) {
   double weights = static_cast<double>(rows) * columns;
   double compute =
-      weights / 64 * cyclesPer64Weights(layout, isa) / machine.hertz;
+      weights / 64 * cyclesPer64Weights(format, isa) / machine.hertz;
   return std::max(bytes / machine.bytesPerSecond, compute);
 }
 

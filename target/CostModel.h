@@ -35,11 +35,11 @@ struct MachineModel {
 const MachineModel &machineModel(llvm::StringRef llvmCpu);
 
 /// Cycles that a decode kernel spends on 64 weights when they are in the cache.
-double cyclesPer64Weights(PackedLayout layout, Isa isa);
+double cyclesPer64Weights(const PackedFormat &format, Isa isa);
 
 /// Seconds of one decode product with a weight [rows, columns] of `bytes`
 /// packed bytes.
-double linearSeconds(PackedLayout layout, int64_t rows, int64_t columns,
+double linearSeconds(const PackedFormat &format, int64_t rows, int64_t columns,
                      int64_t bytes, Isa isa, const MachineModel &machine);
 
 /// Packed bytes of an int8 weight with the given fraction of zeros.

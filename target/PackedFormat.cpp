@@ -92,34 +92,33 @@ uint8_t *packBitmaskPanel(const CodeMatrix &matrix, int64_t firstRow,
 
 } // namespace
 
-StringRef stringify(PackedLayout layout) {
-  switch (layout) {
-  case PackedLayout::F32:
-    return "f32";
-  case PackedLayout::Int8:
-    return "int8";
-  case PackedLayout::Int8Bitmask:
-    return "int8-bitmask";
-  }
-  llvm_unreachable("unknown layout");
-}
-
-int64_t paddedColumns(PackedLayout layout, int64_t columns) {
-  if (layout == PackedLayout::F32)
+int64_t paddedColumns(const PackedFormat &format, int64_t columns) {
+  if (format.layout == PackedLayout::F32)
     return columns;
   return alignTo(columns, kMaskBlockColumns);
 }
 
-int64_t panelBytes(PackedLayout layout, int64_t columns) {
-  assert(layout != PackedLayout::Int8Bitmask && "bitmask panels differ");
-  int64_t weights = paddedColumns(layout, columns) * kPanelRows;
-  if (layout == PackedLayout::F32)
-    return weights * sizeof(float);
-  return kScaleBytes + weights;
+int64_t panelBytes(const PackedFormat &format, int64_t columns) {
+  assert(format.layout != PackedLayout::Int8Bitmask && "bitmask panels differ");
+  int64_t padded = paddedColumns(format, columns);
+  if (format.layout == PackedLayout::F32)
+    return padded * kPanelRows * sizeof(float);
+  if (!format.hasGroups())
+    return kScaleBytes + padded * kPanelRows;
+  GroupGeometry geometry(format);
+  int64_t groups = divideCeil(columns, format.group);
+  return divideCeil(groups, geometry.blockGroups) * geometry.headBytes +
+         geometry.codeBytes(padded);
 }
 
-int64_t densePackedBytes(PackedLayout layout, int64_t rows, int64_t columns) {
-  return panelCount(rows) * panelBytes(layout, columns) + kAlignment;
+int64_t headerBytes(const PackedFormat &format) {
+  return format.table ? kTableBytes : 0;
+}
+
+int64_t densePackedBytes(const PackedFormat &format, int64_t rows,
+                         int64_t columns) {
+  return headerBytes(format) + panelCount(rows) * panelBytes(format, columns) +
+         kAlignment;
 }
 
 int64_t bitmaskPackedBytes(ArrayRef<int8_t> codes, int64_t rows,

@@ -23,6 +23,21 @@
 //             mask m of a block covers k = 32 b + 4 m .. + 3; bit 4 r + j is
 //             row r, column k + j, set where the code is not zero; the values
 //             (+128) follow in the order of the masks and their bits.
+//   int8-gG   panel: blocks of groups of G columns; the scales of a block come
+//             first, then its zero points, then its codes:
+//             [groups][16 scales f16 or f32] [groups][16 zero points u8]
+//             [columns/4][16 rows][4 k] u8, value + 128
+//   int4-gG   the same with [columns/8][16 rows][4 bytes]: byte j of a row has
+//             column k + j in its low half and k + 4 + j in its high half, as
+//             value + 8, as value + zero point, or as index of a table
+//
+// A block of groups has as many as make its scales and zero points a multiple
+// of 64 bytes (GroupGeometry); the last block of a panel has room for as many
+// scales, but only the codes of the groups that exist, and the last group may
+// be short. A weight with a table starts with it (kTableBytes): 16 values f32,
+// their codes round(value / unit) + 128 four times over, and the unit 16 times,
+// with unit = max|value| / 127. Integer products use the codes, others the
+// values.
 //
 // Integer products read activations quantized row by row into records:
 //
@@ -42,11 +57,34 @@
 #include "llvm/ADT/StringRef.h"
 #include <cstdint>
 #include <optional>
+#include <string>
 
 namespace llmopt {
 
-/// How a packed weight is laid out.
-enum class PackedLayout { F32, Int8, Int8Bitmask };
+/// How the bytes of a weight are arranged.
+enum class PackedLayout { F32, Int8, Int8Bitmask, Int8Groups, Int4Groups };
+
+/// Numbers that scales are stored as.
+enum class ScaleType { F32, F16 };
+
+/// A layout and what it depends on.
+struct PackedFormat {
+  /// A layout without groups.
+  PackedFormat(PackedLayout layout = PackedLayout::F32) : layout(layout) {}
+  PackedFormat(PackedLayout layout, int64_t group, ScaleType scales,
+               bool zeroPoints = false, bool table = false)
+      : layout(layout), group(group), scales(scales), zeroPoints(zeroPoints),
+        table(table) {}
+
+  PackedLayout layout;
+  int64_t group = 0; ///< columns that share a scale, a multiple of 32; 0: all
+  ScaleType scales = ScaleType::F32;
+  bool zeroPoints = false; ///< one per scale (Int4Groups)
+  bool table = false;      ///< codes are indices of a table (Int4Groups)
+
+  bool hasGroups() const { return group != 0; }
+  bool operator==(const PackedFormat &other) const;
+};
 
 /// Rows of one panel.
 inline constexpr int64_t kPanelRows = 16;
@@ -56,8 +94,9 @@ inline constexpr int64_t kAlignment = 64;
 /// K to a multiple of it, and activation groups are multiples of it.
 inline constexpr int64_t kMaskBlockColumns = 32;
 
-/// "f32", "int8", "int8-bitmask": the names used in reports and kernel names.
-llvm::StringRef stringify(PackedLayout layout);
+/// "f32", "int8", "int8-bitmask", "int4-g32-f16", "int4-g32-f16-zp",
+/// "int4-g64-f16-table": the names used in kernel names.
+std::string stringify(const PackedFormat &format);
 
 /// Number of panels of `rows` rows.
 constexpr int64_t panelCount(int64_t rows) {
@@ -65,14 +104,18 @@ constexpr int64_t panelCount(int64_t rows) {
 }
 
 /// K as stored: a multiple of 32 for the integer layouts, K itself for f32.
-int64_t paddedColumns(PackedLayout layout, int64_t columns);
+int64_t paddedColumns(const PackedFormat &format, int64_t columns);
 
 /// Bytes of one panel of a dense layout (not for Int8Bitmask, whose panels
 /// differ).
-int64_t panelBytes(PackedLayout layout, int64_t columns);
+int64_t panelBytes(const PackedFormat &format, int64_t columns);
 
-/// Bytes of a whole dense packed weight including the final padding.
-int64_t densePackedBytes(PackedLayout layout, int64_t rows, int64_t columns);
+/// Bytes in front of the first panel: of the table, if there is one.
+int64_t headerBytes(const PackedFormat &format);
+
+/// Bytes of a whole dense packed weight including header and final padding.
+int64_t densePackedBytes(const PackedFormat &format, int64_t rows,
+                         int64_t columns);
 
 /// Bytes of a bitmask weight [rows, columns] whose int8 codes are given
 /// row-major.
@@ -95,6 +138,56 @@ void packInt8(llvm::ArrayRef<int8_t> codes, llvm::ArrayRef<float> scales,
 void packInt8Bitmask(llvm::ArrayRef<int8_t> codes, llvm::ArrayRef<float> scales,
                      int64_t rows, int64_t columns,
                      llvm::MutableArrayRef<uint8_t> out);
+
+//===----------------------------------------------------------------------===//
+// Groups
+//===----------------------------------------------------------------------===//
+
+/// Entries of a table, and where its three parts start in a weight's header.
+inline constexpr int64_t kTableEntries = 16;
+inline constexpr int64_t kTableCodesOffset = 64;
+inline constexpr int64_t kTableUnitOffset = 128;
+inline constexpr int64_t kTableBytes = 192;
+
+/// Where things are within a panel of a layout with groups.
+struct GroupGeometry {
+  explicit GroupGeometry(const PackedFormat &format);
+
+  int64_t scaleBytes;  ///< 16 scales, of one group
+  int64_t pointBytes;  ///< 16 zero points, or 0
+  int64_t blockGroups; ///< groups whose scales stand together
+  int64_t headBytes;   ///< scales and zero points of a block
+  int64_t columnBytes; ///< codes of one column, times 2 (a nibble is a half)
+  int64_t groupBytes;  ///< codes of a whole group
+  int64_t blockBytes;  ///< head and codes of a whole block
+
+  /// Bytes of the codes of a multiple of 8 columns.
+  int64_t codeBytes(int64_t columns) const { return columns * columnBytes / 2; }
+};
+
+/// Row-major codes [rows, columns] with what belongs to each group
+/// [rows, ceil(columns / group)].
+struct GroupCodes {
+  llvm::ArrayRef<int8_t> codes;
+  llvm::ArrayRef<float> scales;
+  llvm::ArrayRef<uint8_t> zeroPoints; ///< where the format has them
+  llvm::ArrayRef<float> table;        ///< up to 16 values, where it has one
+};
+
+/// Packs codes in a layout with groups. Without zero points or a table they lie
+/// in [-8, 7] for Int4Groups and in [-127, 127] for Int8Groups, with them in
+/// [0, 15]. `out` has densePackedBytes bytes.
+void packGroups(const PackedFormat &format, const GroupCodes &weight,
+                int64_t rows, int64_t columns,
+                llvm::MutableArrayRef<uint8_t> out);
+
+/// The f16 nearest to a float, ties to even, and what it stands for.
+uint16_t toHalf(float value);
+float fromHalf(uint16_t half);
+
+//===----------------------------------------------------------------------===//
+// Activations
+//===----------------------------------------------------------------------===//
 
 /// Offsets within the record of one quantized activation row.
 struct QuantizedRow {

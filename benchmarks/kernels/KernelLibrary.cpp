@@ -18,11 +18,22 @@ using namespace mlir;
 
 namespace llmopt {
 
+namespace {
+/// The kinds of codes in the list of kernels.
+enum class GroupKind { Plain, ZeroPoints, Table };
+} // namespace
+
 std::vector<LinearKernelKey> linearKernels(Isa isa) {
   return {
 #define LINEAR_KERNEL(layout, group, rows, epilogue)                           \
   LinearKernelKey{PackedLayout::layout, group, RowRange::rows,                 \
                   Epilogue::epilogue, isa},
+#define GROUP_KERNEL(layout, weightGroup, scales, kind, group, rows, epilogue) \
+  LinearKernelKey{PackedFormat(PackedLayout::layout, weightGroup,              \
+                               ScaleType::scales,                              \
+                               GroupKind::kind == GroupKind::ZeroPoints,       \
+                               GroupKind::kind == GroupKind::Table),           \
+                  group, RowRange::rows, Epilogue::epilogue, isa},
 #include "passes/Lowering/Kernels/Kernels.inc"
   };
 }

@@ -30,9 +30,32 @@ using PeakFunction = void (*)(int64_t rounds, float *sink);
 /// Independent products per round of the peak functions.
 constexpr int64_t kPeakProducts = 6;
 
+/// A packed weight of a layout with groups, with random codes.
+std::vector<uint8_t> packGroupedWeight(const PackedFormat &format,
+                                       Shape shape) {
+  auto [rows, columns] = shape;
+  std::mt19937 random(1);
+  std::vector<int8_t> codes(rows * columns);
+  bool isSigned = !format.zeroPoints && !format.table;
+  for (int8_t &code : codes)
+    code = static_cast<int8_t>(random() % 15 - (isSigned ? 7 : 0));
+  int64_t groups = rows * ((columns + format.group - 1) / format.group);
+  std::vector<float> scales(groups, 0.01f);
+  std::vector<uint8_t> points(format.zeroPoints ? groups : 0, 7);
+  std::vector<float> table;
+  for (int64_t i = 0; format.table && i < kTableEntries; ++i)
+    table.push_back(0.1f * float(i - 7));
+  std::vector<uint8_t> packed(densePackedBytes(format, rows, columns));
+  packGroups(format, {codes, scales, points, table}, rows, columns, packed);
+  return packed;
+}
+
 /// Random bytes of a packed weight.
-std::vector<uint8_t> packWeight(PackedLayout layout, Shape shape,
+std::vector<uint8_t> packWeight(const PackedFormat &format, Shape shape,
                                 double zeros) {
+  if (format.hasGroups())
+    return packGroupedWeight(format, shape);
+  PackedLayout layout = format.layout;
   auto [rows, columns] = shape;
   std::mt19937 random(1);
   std::vector<int8_t> codes(rows * columns);
@@ -64,7 +87,7 @@ public:
   LinearRun(const LinearKernelKey &key, Shape shape, LinearFunction function,
             const BenchOptions &options)
       : function(function), shape(shape),
-        packed(packWeight(key.layout, shape, options.zeros)),
+        packed(packWeight(key.format, shape, options.zeros)),
         stride((packed.size() + 63) / 64 * 64),
         rows(rowCount(key.rows, options)),
         xStride(key.group ? QuantizedRow{shape.columns, key.group}.bytes()

@@ -54,7 +54,16 @@ Type WeightType::parse(AsmParser &parser) {
       parser.parseComma())
     return {};
   FailureOr<PackFormat> format = FieldParser<PackFormat>::parse(parser);
-  if (failed(format) || parser.parseGreater())
+  int64_t group = 0;
+  if (failed(format) || (succeeded(parser.parseOptionalLParen()) &&
+                         (parser.parseInteger(group) || parser.parseRParen())))
+    return {};
+  auto parseFlag = [&](StringRef keyword) {
+    return succeeded(parser.parseOptionalKeyword(keyword));
+  };
+  bool halfScales = parseFlag("f16"), zeroPoints = parseFlag("zero_points"),
+       table = parseFlag("table");
+  if (parser.parseGreater())
     return {};
   if (shape.size() != 2) {
     parser.emitError(location) << "a weight has rows and columns, got "
@@ -62,19 +71,40 @@ Type WeightType::parse(AsmParser &parser) {
     return {};
   }
   return getChecked([&] { return parser.emitError(location); },
-                    parser.getContext(), shape[0], shape[1], *format);
+                    parser.getContext(), shape[0], shape[1], *format, group,
+                    halfScales, zeroPoints, table);
 }
 
 void WeightType::print(AsmPrinter &printer) const {
   printer << '<' << getRows() << 'x' << getColumns() << ", "
-          << stringifyPackFormat(getFormat()) << '>';
+          << stringifyPackFormat(getFormat());
+  if (getGroup())
+    printer << '(' << getGroup() << ')';
+  if (getHalfScales())
+    printer << " f16";
+  if (getZeroPoints())
+    printer << " zero_points";
+  if (getTable())
+    printer << " table";
+  printer << '>';
 }
 
 LogicalResult WeightType::verify(function_ref<InFlightDiagnostic()> emitError,
-                                 int64_t rows, int64_t columns, PackFormat) {
+                                 int64_t rows, int64_t columns,
+                                 PackFormat format, int64_t group,
+                                 bool halfScales, bool zeroPoints, bool table) {
   if (rows <= 0 || columns <= 0)
     return emitError() << "rows and columns must be positive, got " << rows
                        << " and " << columns;
+  bool isInt4 = format == PackFormat::Int4Groups;
+  bool hasGroups = isInt4 || format == PackFormat::Int8Groups;
+  if (hasGroups ? group <= 0 || group % 32 : group != 0 || halfScales)
+    return emitError() << (hasGroups ? "groups must be of a positive multiple "
+                                       "of 32 columns, got "
+                                     : "the format has no groups, got ")
+                       << group;
+  if ((zeroPoints || table) && (!isInt4 || zeroPoints == table))
+    return emitError() << "zero points or a table, not both, need int4_groups";
   return success();
 }
 
@@ -267,6 +297,10 @@ LogicalResult LinearOp::verify() {
   if (failed(checkGrouped(*this, getInput(), weight.getColumns(), getGroup(),
                           "input")))
     return failure();
+  if (getGroup() && weight.getGroup() % *getGroup())
+    return emitOpError("activation group must divide the group of the weight, "
+                       "got ")
+           << *getGroup() << " and " << weight.getGroup();
   int64_t rows = weight.getRows();
   if (getEpilogue() == Epilogue::SiluMul) {
     if (rows % 32)

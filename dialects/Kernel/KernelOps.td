@@ -38,7 +38,9 @@ def Kernel_PackFormat : Kernel_Enum<"PackFormat", "layout of packed bytes, see t
   I32EnumAttrCase<"Int8", 1, "int8">,
   I32EnumAttrCase<"Int8Bitmask", 2, "int8_bitmask">,
   I32EnumAttrCase<"Raw", 3, "raw">,
-  I32EnumAttrCase<"Bytes", 4, "bytes">
+  I32EnumAttrCase<"Bytes", 4, "bytes">,
+  I32EnumAttrCase<"Int8Groups", 5, "int8_groups">,
+  I32EnumAttrCase<"Int4Groups", 6, "int4_groups">
 ]>;
 
 def Kernel_WeightType : TypeDef<Kernel_Dialect, "Weight"> {
@@ -46,11 +48,18 @@ def Kernel_WeightType : TypeDef<Kernel_Dialect, "Weight"> {
   let summary = "packed bytes of a weight";
   let description = [{
     `!kernel.weight<3072x576, int8_bitmask>`. `raw` is row-major f32, for norm scales ([1, n]) and rotary tables.
-    `bytes` is a constant of a graph as the ONNX file holds it: one row of so many bytes.
+    `bytes` is a constant of a graph as the ONNX file holds it: one row of so many bytes. Formats with groups have the number of their columns behind
+    them, `f16` for scales of this type (f32 without), `zero_points` and `table`: `!kernel.weight<3072x576, int4_groups(32) f16>`.
 
-    Constraints: T1 rows and columns are positive.
+    Constraints: T1 rows and columns are positive; T2 exactly the formats with groups have some, of a positive multiple of 32 columns, and what belongs to
+    groups; T3 zero points or a table, not both, need int4_groups.
   }];
-  let parameters = (ins "int64_t":$rows, "int64_t":$columns, EnumParameter<Kernel_PackFormat>:$format);
+  let parameters = (ins "int64_t":$rows, "int64_t":$columns, EnumParameter<Kernel_PackFormat>:$format,
+                        DefaultValuedParameter<"int64_t", "0">:$group, DefaultValuedParameter<"bool", "false">:$half_scales,
+                        DefaultValuedParameter<"bool", "false">:$zero_points, DefaultValuedParameter<"bool", "false">:$table);
+  let builders = [TypeBuilder<(ins "int64_t":$rows, "int64_t":$columns, "::llmopt::kernel::PackFormat":$format), [{
+    return $_get($_ctxt, rows, columns, format, 0, false, false, false);
+  }]>];
   let hasCustomAssemblyFormat = 1;
   let genVerifyDecl = 1;
 }
@@ -72,7 +81,8 @@ def Kernel_WeightDataOp : Kernel_Op<"weight_data", [Symbol]> {
       parts [{codes = #llmopt.blob<...>, scales = #llmopt.blob<...>, rows = 1536}, ...] {interleaved, zeros = 0 : i64}
     ```
     `offset` is relative to the packed weights of the library, `bytes` the packed size. `parts` are the sources of consecutive rows (of
-    alternating panels of 16 rows, with `interleaved`); the packer reads them when the library is written.
+    alternating panels of 16 rows, with `interleaved`); the packer reads them when the library is written. A part has `codes` and, as its format needs
+    them, `scales`, `zero_points` and `table`.
 
     Constraints: K1 offset is a multiple of 64, bytes is positive; K2 the rows of the parts add up; K8 `interleaved` has two
     parts with equal rows, a multiple of 16.
@@ -179,7 +189,7 @@ def Kernel_LinearOp : Kernel_Op<"linear"> {
 
     Constraints: N1 record inputs come with a group and an integer weight, f32 inputs without a group; N2 the input's row fits the weight's columns;
     N3 the output has the weight's rows (half of them for silu_mul), up to the padding to 16; N4 the group is a positive multiple of 32;
-    N5 input and output are different buffers.
+    N5 input and output are different buffers; N6 the group divides those of the weight, if it has some.
   }];
   let arguments = (ins Arg<AnyTypeOf<[Kernel_Floats, Kernel_Records]>, "", [MemRead]>:$input, Kernel_WeightType:$weight,
                        Arg<Kernel_Floats, "", [MemRead, MemWrite]>:$output, Kernel_Epilogue:$epilogue, OptionalAttr<I64Attr>:$group);

@@ -61,7 +61,8 @@ def LLMOpt_RandomAttr : LLMOpt_Attr<"Random", "random"> {
 
 def LLMOpt_Encoding : LLMOpt_Enum<"Encoding", "numbers that a weight is stored in", [
   I32EnumAttrCase<"F32", 0, "f32">,
-  I32EnumAttrCase<"Int8", 1, "int8">
+  I32EnumAttrCase<"Int", 1, "int">,
+  I32EnumAttrCase<"Table", 2, "table">
 ]>;
 
 def LLMOpt_Layout : LLMOpt_Enum<"Layout", "arrangement of the packed bytes", [
@@ -73,13 +74,45 @@ def LLMOpt_Layout : LLMOpt_Enum<"Layout", "arrangement of the packed bytes", [
 def LLMOpt_FormatAttr : LLMOpt_Attr<"Format", "format"> {
   let summary = "how a weight is encoded and laid out";
   let description = [{
-    `#llmopt.format<int8>` is int8 with one scale per row, the layout not chosen yet; `#llmopt.format<int8, bitmask>` stores the
-    non-zero codes and a bit per weight. `target/PackedFormat.h` defines the bytes.
+    | text | value of a weight |
+    |---|---|
+    | `f32` | itself |
+    | `int8` | code * scale of its row, codes in [-128, 127] |
+    | `int4 group(32) f16` | code * scale of its row and group of 32 columns, codes in [-8, 7], scales stored as f16 |
+    | `int4 group(32) f16 zero_points` | (code - zero point of the group) * scale, both in [0, 15] |
+    | `table4 group(64) f16 [-1.0, ...]` | table[code] * scale, codes in [0, 15]; `nf4` stands for `table4` with NormalFloat's values (Dettmers et al., 2023) |
 
-    Constraints: F1 the bitmask layout needs int8.
+    The number behind `int` and `table` is that of the bits of a code; of less than 8 bits, codes are stored in containers of 4 or 8 bits. Scales are f32
+    unless the format says `f16`. The layout follows: `#llmopt.format<int8, bitmask>` stores the non-zero codes and a bit per weight;
+    without it, the layout is not chosen yet. `target/PackedFormat.h` defines the bytes.
+
+    Constraints: F1 the bitmask layout needs int8 with a scale per row; F2 `int` has 2 to 8 bits, `table` 2 to 4; F3 a group is a positive multiple
+    of 32 columns, and only int8 may be without; F4 a table has a finite value for every code, not all of them zero; F5 zero points
+    need `int` of at most 4 bits; F6 scales are f32, or f16 of groups.
   }];
-  let parameters = (ins EnumParameter<LLMOpt_Encoding>:$encoding,
-                        DefaultValuedParameter<"::llmopt::Layout", "::llmopt::Layout::Undecided">:$layout);
+  let parameters = (ins EnumParameter<LLMOpt_Encoding>:$encoding, "int64_t":$bits, "int64_t":$group, "::mlir::Type":$scale,
+                        "bool":$zero_points, "::mlir::DenseF32ArrayAttr":$table, EnumParameter<LLMOpt_Layout>:$layout);
+  let skipDefaultBuilders = 1;
+  let builders = [
+    AttrBuilder<(ins "::llmopt::Encoding":$encoding, "int64_t":$bits, "int64_t":$group, "::mlir::Type":$scale, "bool":$zeroPoints,
+                     "::mlir::DenseF32ArrayAttr":$table, CArg<"::llmopt::Layout", "::llmopt::Layout::Undecided">:$layout), [{
+      return $_get($_ctxt, encoding, bits, group, scale, zeroPoints, table, layout);
+    }]>
+  ];
+  let extraClassDeclaration = [{
+    /// Floats as they are.
+    static FormatAttr getF32(::mlir::MLIRContext *context, Layout layout = Layout::Undecided);
+    /// Int8 with a scale per row.
+    static FormatAttr getInt8(::mlir::MLIRContext *context, Layout layout = Layout::Undecided);
+    /// The values of NF4.
+    static ::llvm::ArrayRef<float> getNormalFloats();
+
+    bool hasCodes() const { return getEncoding() != Encoding::F32; }
+    /// Scales of a row of so many columns.
+    int64_t getGroups(int64_t columns) const;
+    /// The same encoding with another layout.
+    FormatAttr withLayout(Layout layout) const;
+  }];
   let hasCustomAssemblyFormat = 1;
   let genVerifyDecl = 1;
 }

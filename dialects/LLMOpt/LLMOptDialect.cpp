@@ -103,45 +103,6 @@ WeightBlobAttr::verify(function_ref<InFlightDiagnostic()> emitError, StringRef,
 }
 
 //===----------------------------------------------------------------------===//
-// FormatAttr
-//===----------------------------------------------------------------------===//
-
-Attribute FormatAttr::parse(AsmParser &parser, Type) {
-  SMLoc location = parser.getCurrentLocation();
-  Layout layout = Layout::Undecided;
-  if (parser.parseLess())
-    return {};
-  FailureOr<Encoding> encoding = FieldParser<Encoding>::parse(parser);
-  if (failed(encoding))
-    return {};
-  if (succeeded(parser.parseOptionalComma())) {
-    FailureOr<Layout> parsed = FieldParser<Layout>::parse(parser);
-    if (failed(parsed))
-      return {};
-    layout = *parsed;
-  }
-  if (parser.parseGreater())
-    return {};
-  return getChecked([&] { return parser.emitError(location); },
-                    parser.getContext(), *encoding, layout);
-}
-
-void FormatAttr::print(AsmPrinter &printer) const {
-  printer << '<' << stringifyEncoding(getEncoding());
-  if (getLayout() != Layout::Undecided)
-    printer << ", " << stringifyLayout(getLayout());
-  printer << '>';
-}
-
-LogicalResult FormatAttr::verify(function_ref<InFlightDiagnostic()> emitError,
-                                 Encoding encoding, Layout layout) {
-  if (layout == Layout::Bitmask && encoding != Encoding::Int8)
-    return emitError() << "the bitmask layout needs int8, got "
-                       << stringifyEncoding(encoding);
-  return success();
-}
-
-//===----------------------------------------------------------------------===//
 // PackedType
 //===----------------------------------------------------------------------===//
 

@@ -99,27 +99,55 @@ LogicalResult WeightOp::verify() {
 
 RankedTensorType EncodedWeightOp::getCodesType() {
   Builder builder(getContext());
-  bool integer = getType().getFormat().getEncoding() == Encoding::Int8;
   return RankedTensorType::get({getType().getRows(), getType().getColumns()},
-                               integer ? Type(builder.getI8Type())
-                                       : builder.getF32Type());
+                               getType().getFormat().hasCodes()
+                                   ? Type(builder.getI8Type())
+                                   : builder.getF32Type());
+}
+
+/// Rows, and groups where a row has several scales.
+static SmallVector<int64_t> groupShape(PackedType type) {
+  if (type.getFormat().getGroup() == 0)
+    return {type.getRows()};
+  return {type.getRows(), type.getFormat().getGroups(type.getColumns())};
 }
 
 RankedTensorType EncodedWeightOp::getScalesType() {
-  return RankedTensorType::get({getType().getRows()},
+  return RankedTensorType::get(groupShape(getType()),
                                Builder(getContext()).getF32Type());
 }
 
-LogicalResult EncodedWeightOp::verify() {
-  PackedType type = getType();
-  bool integer = type.getFormat().getEncoding() == Encoding::Int8;
-  if (integer != getScales().has_value())
-    return emitOpError(integer ? "int8 needs scales" : "f32 has no scales");
+RankedTensorType EncodedWeightOp::getZeroPointsType() {
+  return RankedTensorType::get(groupShape(getType()),
+                               Builder(getContext()).getI8Type());
+}
+
+LogicalResult EncodedWeightOp::verifySources() {
+  FormatAttr format = getType().getFormat();
+  if (!format.hasCodes() && getScales())
+    return emitOpError("f32 has no scales");
+  if (format.hasCodes() && !getScales())
+    return emitOpError() << stringifyEncoding(format.getEncoding())
+                         << format.getBits() << " needs scales";
+  if (format.getZeroPoints() != getZeroPoints().has_value())
+    return emitOpError(format.getZeroPoints()
+                           ? "the format needs zero points"
+                           : "the format has no zero points");
   if (failed(checkSource(*this, getCodes(), getCodesType(), "codes")))
     return failure();
-  if (integer &&
+  if (getScales() &&
       failed(checkSource(*this, *getScales(), getScalesType(), "scales")))
     return failure();
+  if (getZeroPoints())
+    return checkSource(*this, *getZeroPoints(), getZeroPointsType(),
+                       "zero points");
+  return success();
+}
+
+LogicalResult EncodedWeightOp::verify() {
+  if (failed(verifySources()))
+    return failure();
+  PackedType type = getType();
   int64_t zeros = getZeros(), count = type.getRows() * type.getColumns();
   if (zeros < 0 || zeros > count)
     return emitOpError("zeros must be in [0, ") << count << "], got " << zeros;
@@ -201,13 +229,18 @@ LogicalResult LinearOp::verify() {
   if (!group)
     return success();
   auto packed = dyn_cast<PackedType>(getWeight().getType());
-  if (!packed || packed.getFormat().getEncoding() != Encoding::Int8)
+  if (!packed || !packed.getFormat().hasCodes())
     return emitOpError("integer activations need an integer weight, got ")
            << getWeight().getType();
   if (*group <= 0 || *group % 32)
     return emitOpError(
                "activation group must be a positive multiple of 32, got ")
            << *group;
+  if (int64_t weightGroup = packed.getFormat().getGroup();
+      weightGroup % *group != 0)
+    return emitOpError("activation group must divide the group of the weight, "
+                       "got ")
+           << *group << " and " << weightGroup;
   return success();
 }
 

@@ -65,24 +65,31 @@ def LLMOpt_EncodedWeightOp : LLMOpt_PureOp<"encoded_weight"> {
     %g = llmopt.encoded_weight "gate" codes(#llmopt.blob<"<spill>", 0, 884736>) scales(#llmopt.blob<"<spill>", 884736, 6144>)
            {zeros = 530841 : i64} : !llmopt.packed<1536x576, #llmopt.format<int8, bitmask>>
     ```
-    `codes` are the row-major [N, K] numbers before packing (int8, or f32 values for the f32 encoding), `scales` one f32 per row.
+    `codes` are the row-major [N, K] numbers before packing (int8, or f32 values for the f32 encoding), `scales` one f32 per row, or per row and
+    group of columns [N, G]; `zero_points` likewise, where the format has them. Scales that the format stores as f16 are rounded when packed.
     `zeros` counts the weights that are exactly zero. The packer arranges the bytes when the library is written. For the report: `error` is
     the relative Frobenius error ||W' - W|| / ||W|| against the imported weight, `reason` says why this layout was chosen, `pattern`
     ("2:4": at most 2 of every 4 columns), `dead_rows` and `dead_columns` what is regular about the zeros of the weight before its encoding.
 
-    Constraints: E1 integer encodings have scales, f32 has none; E2 codes and scales have the sizes that the type implies;
-    E3 0 <= zeros <= N * K; E4 the error is not negative; E5 0 <= dead rows <= N, 0 <= dead columns <= K.
+    Constraints: E1 encodings with codes have scales, f32 has none; E2 codes, scales and zero points have the sizes that the type implies;
+    E3 0 <= zeros <= N * K; E4 the error is not negative; E5 0 <= dead rows <= N, 0 <= dead columns <= K; E6 there are zero points exactly where the
+    format says so.
   }];
-  let arguments = (ins StrAttr:$name, LLMOpt_WeightSource:$codes, OptionalAttr<LLMOpt_WeightSource>:$scales, I64Attr:$zeros,
-                       OptionalAttr<F64Attr>:$error, OptionalAttr<StrAttr>:$reason, OptionalAttr<StrAttr>:$pattern,
+  let arguments = (ins StrAttr:$name, LLMOpt_WeightSource:$codes, OptionalAttr<LLMOpt_WeightSource>:$scales,
+                       OptionalAttr<LLMOpt_WeightSource>:$zero_points, I64Attr:$zeros, OptionalAttr<F64Attr>:$error, OptionalAttr<StrAttr>:$reason, OptionalAttr<StrAttr>:$pattern,
                        OptionalAttr<I64Attr>:$dead_rows, OptionalAttr<I64Attr>:$dead_columns);
   let results = (outs LLMOpt_PackedType:$result);
-  let assemblyFormat = "$name `codes` `(` $codes `)` (`scales` `(` $scales^ `)`)? attr-dict `:` qualified(type($result))";
+  let assemblyFormat = "$name `codes` `(` $codes `)` (`scales` `(` $scales^ `)`)? "
+                       "(`zero_points` `(` $zero_points^ `)`)? attr-dict `:` qualified(type($result))";
   let extraClassDeclaration = [{
     /// tensor<NxKxi8> or tensor<NxKxf32>, by the encoding.
     ::mlir::RankedTensorType getCodesType();
-    /// tensor<Nxf32>.
+    /// tensor<Nxf32> for a scale per row, tensor<NxGxf32> for groups.
     ::mlir::RankedTensorType getScalesType();
+    /// tensor<NxGxi8>.
+    ::mlir::RankedTensorType getZeroPointsType();
+    /// Checks codes, scales and zero points against the type.
+    ::llvm::LogicalResult verifySources();
   }];
   let hasVerifier = 1;
 }
@@ -135,7 +142,8 @@ def LLMOpt_LinearOp : LLMOpt_PureOp<"linear", [DeclareOpInterfaceMethods<LLMOpt_
     is an integer product. Without it activations stay float. `head` marks the output head. In a graph, input and result may have any rank.
 
     Constraints: L1 the input's last dimension is K, the result's N, the leading dimensions agree (of ranked inputs and results); L2
-    `activations` needs an integer weight; L3 G is a positive multiple of 32.
+    `activations` needs a weight with codes; L3 G is a positive multiple of 32; L4 G divides the groups of the weight, if it has some, as every
+    integer sum is scaled once.
   }];
   let arguments = (ins LLMOpt_AnyActivations:$input, LLMOpt_Matrix:$weight, OptionalAttr<I64Attr>:$activation_group, UnitAttr:$head);
   let results = (outs LLMOpt_AnyActivations:$result);

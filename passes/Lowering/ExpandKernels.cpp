@@ -76,9 +76,9 @@ private:
   void expandOp(kernel::BarrierOp op, KernelBuilder &k);
 
   func::FuncOp rowKernel(RowKernel kernel, int64_t group = 0,
-                         PackedLayout layout = PackedLayout::F32) {
+                         PackedFormat format = PackedLayout::F32) {
     return getOrCreateKernel(module,
-                             RowKernelKey{kernel, group, layout, context.isa});
+                             RowKernelKey{kernel, group, format, context.isa});
   }
   Value rowsOf(Value memory, KernelBuilder &k);
   /// Thread and threads by which the computation of `memory` is divided.
@@ -109,12 +109,22 @@ struct ExpandKernels : llmopt::impl::ExpandKernelsBase<ExpandKernels> {
 // Memory
 //===----------------------------------------------------------------------===//
 
-static PackedLayout layoutOf(Value weight) {
-  switch (cast<kernel::WeightType>(weight.getType()).getFormat()) {
+static PackedFormat formatOf(Value weight) {
+  auto type = cast<kernel::WeightType>(weight.getType());
+  auto withGroups = [&](PackedLayout layout) {
+    return PackedFormat(layout, type.getGroup(),
+                        type.getHalfScales() ? ScaleType::F16 : ScaleType::F32,
+                        type.getZeroPoints(), type.getTable());
+  };
+  switch (type.getFormat()) {
   case kernel::PackFormat::Int8:
     return PackedLayout::Int8;
   case kernel::PackFormat::Int8Bitmask:
     return PackedLayout::Int8Bitmask;
+  case kernel::PackFormat::Int8Groups:
+    return withGroups(PackedLayout::Int8Groups);
+  case kernel::PackFormat::Int4Groups:
+    return withGroups(PackedLayout::Int4Groups);
   case kernel::PackFormat::F32:
   case kernel::PackFormat::Raw:
   case kernel::PackFormat::Bytes: // constants of graphs: read by no kernel
@@ -200,7 +210,7 @@ static Epilogue epilogueOf(kernel::Epilogue epilogue) {
 }
 
 static LinearKernelKey keyOf(kernel::LinearOp op, Isa isa) {
-  return {layoutOf(op.getWeight()), int64_t(op.getGroup().value_or(0)),
+  return {formatOf(op.getWeight()), int64_t(op.getGroup().value_or(0)),
           RowRange::Decode, epilogueOf(op.getEpilogue()), isa};
 }
 
@@ -217,7 +227,7 @@ static AttentionKernelKey keyOf(AttentionOp op, AttentionKernel kernel,
 
 void ForwardExpander::expandOp(kernel::EmbeddingOp op, KernelBuilder &k) {
   func::FuncOp callee =
-      rowKernel(RowKernel::Embedding, 0, layoutOf(op.getTable()));
+      rowKernel(RowKernel::Embedding, 0, formatOf(op.getTable()));
   k.call(callee,
          {frame.tokens, at(op.getTable()), at(op.getOutput()),
           k.size(strideOf(op.getOutput())), frame.rows,

@@ -69,7 +69,8 @@ static StringRef whySeparate(LinearOp first, LinearOp other, bool interleaved) {
   if (first->getBlock() != other->getBlock())
     return "the products are in different blocks";
   PackedType type = weightOf(first).getType(), next = weightOf(other).getType();
-  if (type.getFormat().getEncoding() != next.getFormat().getEncoding())
+  if (type.getFormat().withLayout(Layout::Undecided) !=
+      next.getFormat().withLayout(Layout::Undecided))
     return "the weights have different encodings";
   if (interleaved && type.getRows() != next.getRows())
     return "gate and up have different rows";

@@ -10,6 +10,7 @@
 #define LLMOPT_PASSES_LOWERING_WEIGHTPARTS_H
 
 #include "dialects/Kernel/KernelOps.h"
+#include "dialects/LLMOpt/LLMOptOps.h"
 #include "mlir/IR/Builders.h"
 #include "target/PackedFormat.h"
 
@@ -24,20 +25,43 @@ inline kernel::PackFormat packFormat(PackedLayout layout) {
     return kernel::PackFormat::Int8;
   case PackedLayout::Int8Bitmask:
     return kernel::PackFormat::Int8Bitmask;
+  case PackedLayout::Int8Groups:
+    return kernel::PackFormat::Int8Groups;
+  case PackedLayout::Int4Groups:
+    return kernel::PackFormat::Int4Groups;
   }
   llvm_unreachable("all layouts are handled");
 }
 
-/// One source of a kernel.weight_data: consecutive rows.
-inline mlir::DictionaryAttr makeWeightPart(mlir::Builder builder,
-                                           mlir::Attribute codes,
-                                           mlir::Attribute scales,
-                                           int64_t rows) {
+/// The type of a packed weight.
+inline kernel::WeightType weightType(PackedType type,
+                                     const PackedFormat &format) {
+  return kernel::WeightType::get(type.getContext(), type.getRows(),
+                                 type.getColumns(), packFormat(format.layout),
+                                 format.group, format.scales == ScaleType::F16,
+                                 format.zeroPoints, format.table);
+}
+
+/// The part of a kernel.weight_data that comes from a row-major float weight.
+inline mlir::DictionaryAttr
+makeWeightPart(mlir::Builder builder, mlir::Attribute values, int64_t rows) {
   mlir::NamedAttrList part;
-  part.set("codes", codes);
-  if (scales)
-    part.set("scales", scales);
+  part.set("codes", values);
   part.set("rows", builder.getI64IntegerAttr(rows));
+  return part.getDictionary(builder.getContext());
+}
+
+/// The part of a kernel.weight_data that comes from an encoded weight.
+inline mlir::DictionaryAttr makeWeightPart(EncodedWeightOp weight) {
+  mlir::Builder builder(weight.getContext());
+  mlir::NamedAttrList part(
+      makeWeightPart(builder, weight.getCodes(), weight.getType().getRows()));
+  if (weight.getScalesAttr())
+    part.set("scales", weight.getScalesAttr());
+  if (weight.getZeroPointsAttr())
+    part.set("zero_points", weight.getZeroPointsAttr());
+  if (mlir::DenseF32ArrayAttr table = weight.getType().getFormat().getTable())
+    part.set("table", table);
   return part.getDictionary(builder.getContext());
 }
 

@@ -46,20 +46,16 @@ FailureOr<Value> WeightTable::packed(Value weight, Operation *user) {
     if (!encoded)
       return user->emitOpError(
           "has no kernel form: its weight is not encoded (llmopt-encode)");
-    parts.push_back(makeWeightPart(data, encoded.getCodes(),
-                                   encoded.getScalesAttr(),
-                                   encoded.getType().getRows()));
+    parts.push_back(makeWeightPart(encoded));
     names.push_back(encoded.getName());
   }
   auto type = cast<PackedType>(weight.getType());
-  FailureOr<PackedLayout> layout = packedLayout(type.getFormat());
-  if (failed(layout))
+  FailureOr<PackedFormat> format = packedFormat(type.getFormat());
+  if (failed(format))
     return user->emitOpError("has no kernel form: the layout of its weight is "
                              "undecided (llmopt-encode)");
-  return add(weight, llvm::join(names, "+"),
-             kernel::WeightType::get(type.getContext(), type.getRows(),
-                                     type.getColumns(), packFormat(*layout)),
-             parts, concat && concat.getInterleaved());
+  return add(weight, llvm::join(names, "+"), weightType(type, *format), parts,
+             concat && concat.getInterleaved());
 }
 
 FailureOr<Value> WeightTable::raw(Value weight, Operation *user) {
@@ -74,5 +70,5 @@ FailureOr<Value> WeightTable::raw(Value weight, Operation *user) {
   return add(weight, plain.getName().str(),
              kernel::WeightType::get(data.getContext(), rows, shape.back(),
                                      kernel::PackFormat::Raw),
-             makeWeightPart(data, plain.getSource(), {}, rows), false);
+             makeWeightPart(data, plain.getSource(), rows), false);
 }

@@ -11,8 +11,8 @@
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/Threading.h"
 #include "passes/Quantization/Passes.h"
-#include "passes/Quantization/RoundToNearest.h"
 #include "passes/Quantization/SparseStructure.h"
+#include "passes/Quantization/WeightError.h"
 #include "target/CostModel.h"
 #include "llvm/ADT/EquivalenceClasses.h"
 #include "llvm/ADT/MapVector.h"
@@ -133,14 +133,14 @@ LogicalResult EncodeWeightsPass::inspect(Job &job) {
 void EncodeWeightsPass::replace(Job &job) {
   OpBuilder builder(job.weight);
   RankedTensorType shape = job.weight.getType();
-  auto type = PackedType::get(
-      &getContext(), shape.getDimSize(0), shape.getDimSize(1),
-      FormatAttr::get(&getContext(), Encoding::F32, Layout::Undecided));
+  auto type =
+      PackedType::get(&getContext(), shape.getDimSize(0), shape.getDimSize(1),
+                      FormatAttr::getF32(&getContext()));
   // An encoding of unchanged values has no error.
   auto encoded = EncodedWeightOp::create(
       builder, job.weight.getLoc(), type, job.weight.getNameAttr(),
       job.weight.getSource(), /*scales=*/Attribute(),
-      builder.getI64IntegerAttr(job.zeros),
+      /*zero_points=*/Attribute(), builder.getI64IntegerAttr(job.zeros),
       builder.getF64FloatAttr(job.error.value_or(0)), /*reason=*/StringAttr(),
       /*pattern=*/StringAttr(), /*dead_rows=*/IntegerAttr(),
       /*dead_columns=*/IntegerAttr());
@@ -160,8 +160,11 @@ LogicalResult EncodeWeightsPass::chooseLayouts() {
     FormatAttr format = weight.getType().getFormat();
     if (format.getLayout() != Layout::Undecided)
       return;
-    if (format.getEncoding() == Encoding::F32)
+    if (!format.hasCodes())
       setLayout(weight, Layout::Dense, "float weight");
+    else if (format.getGroup())
+      setLayout(weight, Layout::Dense,
+                "codes with a scale per group are always dense");
     else if (llvm::any_of(weight->getUses(), isTable))
       setLayout(weight, Layout::Dense,
                 "embedding table, rows are read one at a time");
@@ -225,10 +228,9 @@ void EncodeWeightsPass::chooseLayout(ArrayRef<EncodedWeightOp> group) {
 void EncodeWeightsPass::setLayout(EncodedWeightOp weight, Layout layout,
                                   const Twine &reason) {
   PackedType type = weight.getType();
-  auto format =
-      FormatAttr::get(&getContext(), type.getFormat().getEncoding(), layout);
-  weight.getResult().setType(PackedType::get(&getContext(), type.getRows(),
-                                             type.getColumns(), format));
+  weight.getResult().setType(
+      PackedType::get(&getContext(), type.getRows(), type.getColumns(),
+                      type.getFormat().withLayout(layout)));
   weight.setReasonAttr(StringAttr::get(&getContext(), reason));
   ++(layout == Layout::Bitmask ? numBitmask : numDense);
 }

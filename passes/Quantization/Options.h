@@ -14,7 +14,7 @@
 namespace llmopt {
 
 /// Encodings that weights may be quantized to.
-enum class WeightQuantization { None, Int8 };
+enum class WeightQuantization { None, Int8, Int4 };
 
 /// Activations of products with integer weights.
 enum class ActivationQuantization { None, Dynamic };
@@ -22,6 +22,13 @@ enum class ActivationQuantization { None, Dynamic };
 /// Columns of the activations that share a scale unless asked otherwise;
 /// docs/Compression.md has the measurements behind it.
 inline constexpr int64_t kActivationGroup = 64;
+
+/// Columns that share a scale of weights unless asked otherwise; 0: all.
+int64_t defaultGroup(WeightQuantization quantization);
+
+/// The activation group of products with weights of a group (0: whole rows):
+/// the largest multiple of 32 up to kActivationGroup that divides it.
+int64_t defaultActivationGroup(int64_t weightGroup);
 
 } // namespace llmopt
 

@@ -12,15 +12,27 @@
 using namespace llmopt;
 using namespace mlir;
 
-FailureOr<PackedLayout> llmopt::packedLayout(FormatAttr format) {
+/// Codes of a few bits share a container.
+static PackedFormat denseFormat(FormatAttr format) {
+  if (!format.hasCodes())
+    return PackedLayout::F32;
+  if (format.getGroup() == 0)
+    return PackedLayout::Int8;
+  return {format.getBits() <= 4 ? PackedLayout::Int4Groups
+                                : PackedLayout::Int8Groups,
+          format.getGroup(),
+          format.getScale().isF16() ? ScaleType::F16 : ScaleType::F32,
+          format.getZeroPoints(), format.getEncoding() == Encoding::Table};
+}
+
+FailureOr<PackedFormat> llmopt::packedFormat(FormatAttr format) {
   switch (format.getLayout()) {
   case Layout::Undecided:
     return failure();
   case Layout::Bitmask:
-    return PackedLayout::Int8Bitmask;
+    return PackedFormat(PackedLayout::Int8Bitmask);
   case Layout::Dense:
-    return format.getEncoding() == Encoding::F32 ? PackedLayout::F32
-                                                 : PackedLayout::Int8;
+    return denseFormat(format);
   }
   llvm_unreachable("unknown layout");
 }
@@ -59,11 +71,11 @@ FailureOr<int64_t> llmopt::packedBytes(Value weight) {
     return emitError(weight.getLoc(), "packed size needs a weight, got ")
            << weight;
   auto type = cast<PackedType>(weight.getType());
-  FailureOr<PackedLayout> layout = packedLayout(type.getFormat());
-  if (failed(layout))
+  FailureOr<PackedFormat> format = packedFormat(type.getFormat());
+  if (failed(format))
     return op->emitError("weight has no layout yet; run llmopt-encode first");
-  if (*layout != PackedLayout::Int8Bitmask)
-    return densePackedBytes(*layout, type.getRows(), type.getColumns());
+  if (format->layout != PackedLayout::Int8Bitmask)
+    return densePackedBytes(*format, type.getRows(), type.getColumns());
   // The size depends on the codes alone, not on the order of their panels.
   std::vector<int8_t> codes;
   if (failed(appendCodes(weight, codes)))

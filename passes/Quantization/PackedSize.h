@@ -15,9 +15,9 @@
 
 namespace llmopt {
 
-/// The packed layout that a format stands for. Fails, without a diagnostic,
+/// The packed format that a format stands for. Fails, without a diagnostic,
 /// where the layout is undecided.
-mlir::FailureOr<PackedLayout> packedLayout(FormatAttr format);
+mlir::FailureOr<PackedFormat> packedFormat(FormatAttr format);
 
 /// Bytes that a weight takes in the library: of an `llmopt.encoded_weight`, of
 /// an `llmopt.concat_weights` of them, or of an `llmopt.weight` (raw, row-major

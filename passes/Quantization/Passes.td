@@ -14,13 +14,15 @@ include "mlir/Pass/PassBase.td"
 class Quantization_WeightOption<string variable, string flag, string description>
     : Option<variable, flag, "::llmopt::WeightQuantization", "::llmopt::WeightQuantization::None", description, [{
         ::llvm::cl::values(clEnumValN(::llmopt::WeightQuantization::None, "none", "float"),
-                           clEnumValN(::llmopt::WeightQuantization::Int8, "int8", "int8 with a scale per row"))
+                           clEnumValN(::llmopt::WeightQuantization::Int8, "int8", "int8 with a scale per row"),
+                           clEnumValN(::llmopt::WeightQuantization::Int4, "int4", "int4 with a scale per group"))
       }]>;
 
 def QuantizeWeightsPass : Pass<"llmopt-quantize-weights", "::mlir::ModuleOp"> {
-  let summary = "round weights to int8 with a scale per row";
+  let summary = "round weights to codes with scales";
   let description = [{
-    Rounds plain weights to nearest, symmetrically: scale = max|w| / 127 per row (output channel), code = w / scale. Zeros stay zeros.
+    Rounds plain weights to nearest, symmetrically: scale = max|w| / 127 per row (output channel), code = w / scale. Zeros stay zeros. Int4 has a
+    scale max|w| / 7 per row and group of columns.
 
     ```mlir
     %w = llmopt.weight "w"(dense<[[127.0, -2.5], [0.0, 0.0]]> : tensor<2x2xf32>) : tensor<2x2xf32>
@@ -35,7 +37,7 @@ def QuantizeWeightsPass : Pass<"llmopt-quantize-weights", "::mlir::ModuleOp"> {
 
     A weight that an embedding reads follows `embedding`, also where it is the output head too, and is encoded once; all other weights of
     products follow `linears`. With `activations=dynamic` their products become integer products, whose inputs get
-    a scale per row and `activation-group` columns. Weights that are not finite are an error.
+    a scale per row and group of columns, by default the largest of 32 and 64 that divides the group of the weight. Weights that are not finite are an error.
   }];
   let options = [
     Quantization_WeightOption<"linears", "linears", "encoding of the weights of products">,
@@ -45,8 +47,11 @@ def QuantizeWeightsPass : Pass<"llmopt-quantize-weights", "::mlir::ModuleOp"> {
              ::llvm::cl::values(clEnumValN(::llmopt::ActivationQuantization::None, "none", "float"),
                                 clEnumValN(::llmopt::ActivationQuantization::Dynamic, "dynamic", "int8, scales found at run time"))
            }]>,
-    Option<"activationGroup", "activation-group", "int64_t", "::llmopt::kActivationGroup",
-           "columns of the activations that share a scale, a multiple of 32">
+    Option<"activationGroup", "activation-group", "int64_t", "0",
+           "columns of the activations that share a scale, a multiple of 32 that divides the groups of the weights; 0: automatic">,
+    Option<"groupSize", "group-size", "int64_t", "0",
+           "columns of the weights of products that share a scale, a multiple of 32; 0: automatic">,
+    Option<"halfScales", "half-scales", "bool", "true", "scales of groups are f16">
   ];
   let statistics = [
     Statistic<"numWeights", "weights", "weights that were quantized">,

@@ -19,6 +19,8 @@ void llmopt::populateQuantizePipeline(OpPassManager &manager,
   quantize.embedding = options.embedding;
   quantize.activations = options.activations;
   quantize.activationGroup = options.activationGroup;
+  quantize.groupSize = options.groupSize;
+  quantize.halfScales = options.halfScales;
   manager.addPass(createQuantizeWeightsPass(quantize));
 }
 

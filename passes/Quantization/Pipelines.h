@@ -22,14 +22,18 @@ struct QuantizeOptions : mlir::PassPipelineOptions<QuantizeOptions> {
       llvm::cl::init(WeightQuantization::None),
       llvm::cl::values(clEnumValN(WeightQuantization::None, "none", "float"),
                        clEnumValN(WeightQuantization::Int8, "int8",
-                                  "int8 with a scale per row"))};
+                                  "int8 with a scale per row"),
+                       clEnumValN(WeightQuantization::Int4, "int4",
+                                  "int4 with a scale per group"))};
   Option<WeightQuantization> embedding{
       *this, "embedding",
       llvm::cl::desc("encoding of embedding tables and tied heads"),
       llvm::cl::init(WeightQuantization::None),
       llvm::cl::values(clEnumValN(WeightQuantization::None, "none", "float"),
                        clEnumValN(WeightQuantization::Int8, "int8",
-                                  "int8 with a scale per row"))};
+                                  "int8 with a scale per row"),
+                       clEnumValN(WeightQuantization::Int4, "int4",
+                                  "int4 with a scale per group"))};
   Option<ActivationQuantization> activations{
       *this, "activations",
       llvm::cl::desc("activations of products with integer weights"),
@@ -41,8 +45,16 @@ struct QuantizeOptions : mlir::PassPipelineOptions<QuantizeOptions> {
   Option<int64_t> activationGroup{
       *this, "activation-group",
       llvm::cl::desc("columns of the activations that share a scale, a "
-                     "multiple of 32"),
-      llvm::cl::init(kActivationGroup)};
+                     "multiple of 32; 0: automatic"),
+      llvm::cl::init(0)};
+  Option<int64_t> groupSize{
+      *this, "group-size",
+      llvm::cl::desc("columns of the weights of products that share a scale, a "
+                     "multiple of 32; 0: automatic"),
+      llvm::cl::init(0)};
+  Option<bool> halfScales{*this, "half-scales",
+                          llvm::cl::desc("scales of groups are f16"),
+                          llvm::cl::init(true)};
 };
 
 struct EncodeOptions : mlir::PassPipelineOptions<EncodeOptions> {

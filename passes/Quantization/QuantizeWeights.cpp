@@ -10,9 +10,10 @@
 #include "dialects/LLMOpt/WeightStore.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/Threading.h"
+#include "passes/Quantization/MatrixCodes.h"
 #include "passes/Quantization/Passes.h"
-#include "passes/Quantization/RoundToNearest.h"
 #include "passes/Quantization/SparseStructure.h"
+#include "passes/Quantization/WeightError.h"
 
 namespace llmopt {
 #define GEN_PASS_DEF_QUANTIZEWEIGHTSPASS
@@ -24,12 +25,19 @@ using namespace mlir;
 
 namespace {
 
-/// A weight, the places of its codes and scales, and what was found for it.
+/// Numbers of a new weight: their type, the place that is reserved for them,
+/// and where they came to be.
+struct Stored {
+  RankedTensorType type;
+  WeightBlobAttr place;
+  Attribute source;
+};
+
+/// A weight that becomes codes, and what was found for it.
 struct Job {
   WeightOp weight;
-  RankedTensorType codesType, scalesType;
-  WeightBlobAttr codesPlace, scalesPlace;
-  Attribute codes, scales;
+  FormatAttr format;
+  Stored codes, scales, zeroPoints;
   int64_t zeros = 0;
   double error = 0;
   SparseStructure structure;
@@ -40,19 +48,13 @@ class QuantizeWeightsPass
 public:
   using QuantizeWeightsPassBase::QuantizeWeightsPassBase;
 
-  LogicalResult initialize(MLIRContext *context) override {
-    if (activationGroup > 0 && activationGroup % 32 == 0)
-      return success();
-    return emitError(UnknownLoc::get(context),
-                     "activation group must be a positive multiple of 32, got ")
-           << int64_t(activationGroup);
-  }
+  LogicalResult initialize(MLIRContext *context) override;
 
   void runOnOperation() override {
     SmallVector<Job> jobs;
     getOperation().walk([&](WeightOp weight) {
-      if (encodingOf(weight) == WeightQuantization::Int8)
-        jobs.push_back(createJob(weight));
+      if (FormatAttr format = formatOf(weight))
+        jobs.push_back(createJob(weight, format));
     });
     if (failed(failableParallelForEach(&getContext(), jobs,
                                        [&](Job &job) { return encode(job); })))
@@ -66,9 +68,13 @@ private:
     return getContext().getLoadedDialect<LLMOptDialect>()->getWeightStore();
   }
 
-  WeightQuantization encodingOf(WeightOp weight);
-  Job createJob(WeightOp weight);
+  FormatAttr makeFormat(WeightQuantization quantization, int64_t group);
+  FormatAttr formatOf(WeightOp weight);
+  int64_t activationGroupOf(FormatAttr format);
+  Stored reserve(WeightOp weight, ArrayRef<int64_t> shape, Type element);
+  Job createJob(WeightOp weight, FormatAttr format);
   LogicalResult encode(Job &job);
+  LogicalResult store(WeightOp weight, Stored &numbers, ArrayRef<char> bytes);
   void replace(Job &job);
 };
 
@@ -82,79 +88,166 @@ static CompressibleOp productOf(OpOperand &use) {
   return {};
 }
 
-WeightQuantization QuantizeWeightsPass::encodingOf(WeightOp weight) {
-  WeightQuantization encoding = WeightQuantization::None;
-  for (OpOperand &use : weight->getUses()) {
-    if (isa<EmbeddingOp>(use.getOwner()))
-      return embedding;
-    if (productOf(use))
-      encoding = linears;
-  }
-  return encoding;
+LogicalResult QuantizeWeightsPass::initialize(MLIRContext *context) {
+  auto emit = [&] { return emitError(UnknownLoc::get(context)); };
+  if (activationGroup < 0 || activationGroup % 32 != 0)
+    return emit() << "activation group must be a multiple of 32, got "
+                  << int64_t(activationGroup);
+  if (groupSize < 0 || groupSize % 32 != 0)
+    return emit() << "group size must be a multiple of 32, got "
+                  << int64_t(groupSize);
+  int64_t group = groupSize ? int64_t(groupSize) : defaultGroup(linears);
+  if (activationGroup && group % activationGroup != 0)
+    return emit() << "activation group must divide the group size, got "
+                  << int64_t(activationGroup) << " and " << group;
+  return success();
 }
 
-Job QuantizeWeightsPass::createJob(WeightOp weight) {
+/// The format of an encoding, null for none.
+FormatAttr QuantizeWeightsPass::makeFormat(WeightQuantization quantization,
+                                           int64_t group) {
+  if (group == 0)
+    group = defaultGroup(quantization);
   Builder builder(&getContext());
-  RankedTensorType type = weight.getType();
+  Type scale = group && halfScales ? Type(builder.getF16Type())
+                                   : Type(builder.getF32Type());
+  switch (quantization) {
+  case WeightQuantization::None:
+    return {};
+  case WeightQuantization::Int8:
+    return FormatAttr::getInt8(&getContext());
+  case WeightQuantization::Int4:
+    return FormatAttr::get(&getContext(), Encoding::Int, /*bits=*/4, group,
+                           scale, /*zeroPoints=*/false, DenseF32ArrayAttr());
+  }
+  llvm_unreachable("unknown encoding");
+}
+
+FormatAttr QuantizeWeightsPass::formatOf(WeightOp weight) {
+  FormatAttr format;
+  for (OpOperand &use : weight->getUses()) {
+    if (isa<EmbeddingOp>(use.getOwner()))
+      return makeFormat(embedding, /*group=*/0);
+    if (productOf(use))
+      format = makeFormat(linears, groupSize);
+  }
+  return format;
+}
+
+/// The group that was asked for where it fits the weight: a tied head may have
+/// other groups than the linears.
+int64_t QuantizeWeightsPass::activationGroupOf(FormatAttr format) {
+  if (activationGroup && format.getGroup() % activationGroup == 0)
+    return activationGroup;
+  return defaultActivationGroup(format.getGroup());
+}
+
+Stored QuantizeWeightsPass::reserve(WeightOp weight, ArrayRef<int64_t> shape,
+                                    Type element) {
+  auto type = RankedTensorType::get(shape, element);
+  return {type, getStore().reserveFor(weight.getSource(), type), {}};
+}
+
+Job QuantizeWeightsPass::createJob(WeightOp weight, FormatAttr format) {
+  Builder builder(&getContext());
+  ArrayRef<int64_t> shape = weight.getType().getShape();
+  SmallVector<int64_t> groups = {shape[0]};
+  if (format.getGroup())
+    groups.push_back(format.getGroups(shape[1]));
   Job job;
   job.weight = weight;
-  job.codesType = RankedTensorType::get(type.getShape(), builder.getI8Type());
-  job.scalesType =
-      RankedTensorType::get(type.getShape()[0], builder.getF32Type());
-  job.codesPlace = getStore().reserveFor(weight.getSource(), job.codesType);
-  job.scalesPlace = getStore().reserveFor(weight.getSource(), job.scalesType);
+  job.format = format;
+  job.codes = reserve(weight, shape, builder.getI8Type());
+  job.scales = reserve(weight, groups, builder.getF32Type());
+  if (format.getZeroPoints())
+    job.zeroPoints = reserve(weight, groups, builder.getI8Type());
   return job;
+}
+
+static CodeScheme schemeOf(FormatAttr format) {
+  CodeScheme scheme;
+  scheme.bits = format.getBits();
+  scheme.group = format.getGroup();
+  scheme.halfScales = format.getScale().isF16();
+  scheme.zeroPoints = format.getZeroPoints();
+  if (DenseF32ArrayAttr table = format.getTable())
+    scheme.table = table.asArrayRef();
+  return scheme;
+}
+
+LogicalResult QuantizeWeightsPass::store(WeightOp weight, Stored &numbers,
+                                         ArrayRef<char> bytes) {
+  FailureOr<Attribute> source = getStore().store(
+      numbers.place, numbers.type, bytes, [&] { return weight.emitError(); });
+  if (failed(source))
+    return failure();
+  numbers.source = *source;
+  return success();
+}
+
+/// Weights and scales that codes cannot stand for are an error.
+static LogicalResult checkWeights(WeightOp weight, ArrayRef<float> values) {
+  int64_t columns = weight.getType().getDimSize(1);
+  if (std::optional<int64_t> index = findNotFinite(values))
+    return weight.emitError("weight '")
+           << weight.getName() << "' has the value " << values[*index]
+           << " at [" << *index / columns << ", " << *index % columns
+           << "]; quantization needs finite weights";
+  return success();
+}
+
+static LogicalResult checkScales(WeightOp weight, const CodeScheme &scheme,
+                                 ArrayRef<float> scales) {
+  int64_t groups = scheme.groups(weight.getType().getDimSize(1));
+  if (std::optional<int64_t> index = findNotFinite(scales))
+    return weight.emitError("weight '")
+           << weight.getName() << "' has values in row " << *index / groups
+           << ", group " << *index % groups
+           << " that are too large for scales in f16; use f32 "
+              "(-scale-type=f32)";
+  return success();
 }
 
 LogicalResult QuantizeWeightsPass::encode(Job &job) {
   WeightOp weight = job.weight;
   auto emitError = [&] { return weight.emitError(); };
   RankedTensorType type = weight.getType();
-  int64_t rows = type.getDimSize(0), columns = type.getDimSize(1);
+  int64_t columns = type.getDimSize(1);
   FailureOr<std::vector<float>> values =
       getStore().readFloats(weight.getSource(), type, emitError);
-  if (failed(values))
+  if (failed(values) || failed(checkWeights(weight, *values)))
     return failure();
-  if (std::optional<int64_t> index = findNotFinite(*values))
-    return weight.emitError("weight '")
-           << weight.getName() << "' has the value " << (*values)[*index]
-           << " at [" << *index / columns << ", " << *index % columns
-           << "]; int8 needs finite weights";
   job.structure = findSparseStructure(*values, columns);
-  std::vector<int8_t> codes(values->size());
-  std::vector<float> scales(rows);
-  quantizeRowsInt8(*values, columns, codes, scales);
-  job.zeros = llvm::count(codes, 0);
+  CodeScheme scheme = schemeOf(job.format);
+  MatrixCodes matrix = quantizeMatrix(*values, columns, scheme);
+  if (failed(checkScales(weight, scheme, matrix.scales)))
+    return failure();
+  std::vector<float> decoded = dequantizeMatrix(matrix, scheme);
+  job.zeros = llvm::count(decoded, 0.0f);
   if (std::optional<Attribute> original = weight.getOriginal())
     values = getStore().readFloats(*original, type, emitError);
   if (failed(values))
     return failure();
-  job.error = relativeError(*values, codes, scales);
-  FailureOr<Attribute> storedCodes =
-      getStore().store(job.codesPlace, job.codesType,
-                       asBytes(ArrayRef<int8_t>(codes)), emitError);
-  FailureOr<Attribute> storedScales =
-      getStore().store(job.scalesPlace, job.scalesType,
-                       asBytes(ArrayRef<float>(scales)), emitError);
-  if (failed(storedCodes) || failed(storedScales))
+  job.error = relativeError(*values, decoded);
+  if (failed(store(weight, job.codes, asBytes(ArrayRef(matrix.codes)))) ||
+      failed(store(weight, job.scales, asBytes(ArrayRef(matrix.scales)))))
     return failure();
-  job.codes = *storedCodes;
-  job.scales = *storedScales;
-  return success();
+  if (!scheme.zeroPoints)
+    return success();
+  return store(weight, job.zeroPoints, asBytes(ArrayRef(matrix.zeroPoints)));
 }
 
 void QuantizeWeightsPass::replace(Job &job) {
   OpBuilder builder(job.weight);
   RankedTensorType shape = job.weight.getType();
-  auto type = PackedType::get(
-      &getContext(), shape.getDimSize(0), shape.getDimSize(1),
-      FormatAttr::get(&getContext(), Encoding::Int8, Layout::Undecided));
+  auto type = PackedType::get(&getContext(), shape.getDimSize(0),
+                              shape.getDimSize(1), job.format);
   auto encoded = EncodedWeightOp::create(
-      builder, job.weight.getLoc(), type, job.weight.getNameAttr(), job.codes,
-      job.scales, builder.getI64IntegerAttr(job.zeros),
-      builder.getF64FloatAttr(job.error), /*reason=*/StringAttr(),
-      /*pattern=*/StringAttr(), /*dead_rows=*/IntegerAttr(),
-      /*dead_columns=*/IntegerAttr());
+      builder, job.weight.getLoc(), type, job.weight.getNameAttr(),
+      job.codes.source, job.scales.source, job.zeroPoints.source,
+      builder.getI64IntegerAttr(job.zeros), builder.getF64FloatAttr(job.error),
+      /*reason=*/StringAttr(), /*pattern=*/StringAttr(),
+      /*dead_rows=*/IntegerAttr(), /*dead_columns=*/IntegerAttr());
   setSparseStructure(encoded, job.structure);
   for (OpOperand &use : llvm::make_early_inc_range(job.weight->getUses())) {
     CompressibleOp product = productOf(use);
@@ -162,7 +255,7 @@ void QuantizeWeightsPass::replace(Job &job) {
       continue;
     use.set(encoded);
     if (product && activations == ActivationQuantization::Dynamic)
-      product.quantizeActivations(activationGroup);
+      product.quantizeActivations(activationGroupOf(job.format));
   }
   numWeights += shape.getNumElements();
   numZeros += job.zeros;

@@ -23,7 +23,7 @@ namespace {
 struct PackedMatrix {
   Value data;
   int64_t rows, columns;
-  PackedLayout layout;
+  PackedFormat format;
 };
 } // namespace
 
@@ -32,11 +32,11 @@ static FailureOr<PackedMatrix> findMatrix(GraphEmitter &emitter, Operation *op,
   auto encoded = weight.getDefiningOp<EncodedWeightOp>();
   if (!encoded)
     return refuse(op, "its weight is not encoded (llmopt-encode)");
-  FailureOr<PackedLayout> layout = packedLayout(encoded.getType().getFormat());
-  if (failed(layout))
+  FailureOr<PackedFormat> format = packedFormat(encoded.getType().getFormat());
+  if (failed(format))
     return refuse(op, "the layout of its weight is undecided (llmopt-encode)");
   return PackedMatrix{emitter.weightData(encoded), encoded.getType().getRows(),
-                      encoded.getType().getColumns(), *layout};
+                      encoded.getType().getColumns(), *format};
 }
 
 static void callKernel(GraphBuilder &g, func::FuncOp kernel,
@@ -144,7 +144,7 @@ LogicalResult emitLinear(GraphEmitter &emitter, LinearOp op) {
   Tensor y = g.allocateTensor(g.b.getF32Type(), dims);
   multiply(
       g, module,
-      {weight->layout, group, RowRange::Decode, Epilogue::Store, g.targetIsa},
+      {weight->format, group, RowRange::Decode, Epilogue::Store, g.targetIsa},
       x, *weight, y, rows);
   emitter.set(op.getResult(), y);
   return success();
@@ -181,7 +181,7 @@ LogicalResult emitEmbedding(GraphEmitter &emitter, EmbeddingOp op) {
   Tensor rows = g.allocateTensor(g.b.getI64Type(), {count});
   func::FuncOp kernel = getOrCreateKernel(
       op->getParentOfType<ModuleOp>(),
-      RowKernelKey{RowKernel::Embedding, 0, table->layout, g.targetIsa});
+      RowKernelKey{RowKernel::Embedding, 0, table->format, g.targetIsa});
   Value columns = g.number(table->columns);
   Tensor source = *ids;
   g.parallelFor(count, columns, [&](Value index) {

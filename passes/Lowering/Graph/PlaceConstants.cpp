@@ -101,17 +101,12 @@ LogicalResult PlaceConstantsPass::placeMatrix(Operation *weight, StringRef name,
 
 LogicalResult PlaceConstantsPass::place(EncodedWeightOp weight) {
   PackedType type = weight.getType();
-  FailureOr<PackedLayout> layout = packedLayout(type.getFormat());
-  if (failed(layout))
+  FailureOr<PackedFormat> format = packedFormat(type.getFormat());
+  if (failed(format))
     return weight.emitError(
         "weight has no layout yet; run llmopt-encode first");
-  Builder b(&getContext());
-  return placeMatrix(weight, weight.getName(),
-                     kernel::WeightType::get(&getContext(), type.getRows(),
-                                             type.getColumns(),
-                                             packFormat(*layout)),
-                     makeWeightPart(b, weight.getCodes(),
-                                    weight.getScalesAttr(), type.getRows()));
+  return placeMatrix(weight, weight.getName(), weightType(type, *format),
+                     makeWeightPart(weight));
 }
 
 /// Scales of norms and tables of rotary embeddings are row-major.
@@ -123,11 +118,10 @@ LogicalResult PlaceConstantsPass::place(WeightOp weight) {
     return weight.emitError("weight '")
            << weight.getName() << "' has no elements";
   Builder b(&getContext());
-  return placeMatrix(
-      weight, weight.getName(),
-      kernel::WeightType::get(&getContext(), count / columns, columns,
-                              kernel::PackFormat::Raw),
-      makeWeightPart(b, weight.getSource(), {}, count / columns));
+  return placeMatrix(weight, weight.getName(),
+                     kernel::WeightType::get(&getContext(), count / columns,
+                                             columns, kernel::PackFormat::Raw),
+                     makeWeightPart(b, weight.getSource(), count / columns));
 }
 
 /// Constant nodes become initializers.

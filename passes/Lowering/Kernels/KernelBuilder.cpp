@@ -132,6 +132,10 @@ Value KernelBuilder::shiftRight(Value lhs, Value rhs) {
   return arith::ShRUIOp::create(b, loc, lhs, rhs);
 }
 
+Value KernelBuilder::shiftRightSigned(Value lhs, int64_t bits) {
+  return arith::ShRSIOp::create(b, loc, lhs, like(lhs, bits));
+}
+
 Value KernelBuilder::popcount(Value value) {
   return math::CtPopOp::create(b, loc, value);
 }
@@ -177,6 +181,11 @@ Value KernelBuilder::toFloat(Value value) {
   if (auto vector = dyn_cast<VectorType>(value.getType()))
     type = vector.clone(f32Type());
   return arith::SIToFPOp::create(b, loc, type, value);
+}
+
+Value KernelBuilder::widenHalves(Value value) {
+  Type type = cast<VectorType>(value.getType()).clone(f32Type());
+  return arith::ExtFOp::create(b, loc, type, value);
 }
 
 Value KernelBuilder::fma(Value x, Value y, Value z) {
@@ -381,6 +390,55 @@ Value KernelBuilder::dotAvx2(Value acc, Value weights, Value x) {
     Value quads = intrinsic("llvm.x86.avx2.pmadd.wd", ints8,
                             {pairs, constant(shorts, 1)});
     halves[which] = add(half(acc, which), quads);
+  }
+  return join(halves[0], halves[1]);
+}
+
+Value KernelBuilder::dotUnsigned(Value acc, Value weights, Value x) {
+  if (hasAvx512())
+    return dot(acc, weights, x);
+  VectorType shorts = VectorType::get(16, b.getI16Type());
+  VectorType ints8 = VectorType::get(8, i32Type());
+  Value xs = half(bitcast(x, bytes()), 0);
+  Value halves[2];
+  for (int64_t which : {0, 1}) {
+    Value pairs = intrinsic("llvm.x86.avx2.pmadd.ub.sw", shorts,
+                            {half(weights, which), xs});
+    Value quads = intrinsic("llvm.x86.avx2.pmadd.wd", ints8,
+                            {pairs, constant(shorts, 1)});
+    halves[which] = add(half(acc, which), quads);
+  }
+  return join(halves[0], halves[1]);
+}
+
+Value KernelBuilder::lookUpBytes(Value table, Value indices) {
+  // vpermb takes six bits of an index: the table is repeated, so that the
+  // upper two do not matter.
+  if (hasAvx512())
+    return intrinsic("llvm.x86.avx512.permvar.qi.512", bytes(),
+                     {table, indices});
+  VectorType bytes32 = VectorType::get(32, i8Type());
+  indices = bitAnd(indices, 15);
+  Value halves[2];
+  for (int64_t which : {0, 1})
+    halves[which] = intrinsic("llvm.x86.avx2.pshuf.b", bytes32,
+                              {half(table, which), half(indices, which)});
+  return join(halves[0], halves[1]);
+}
+
+Value KernelBuilder::lookUpFloats(Value table, Value indices) {
+  if (hasAvx512())
+    return intrinsic("llvm.x86.avx512.permvar.sf.512", floats(),
+                     {table, indices});
+  VectorType floats8 = VectorType::get(8, f32Type());
+  Value halves[2];
+  for (int64_t which : {0, 1}) {
+    Value lanes = half(indices, which);
+    Value low =
+        intrinsic("llvm.x86.avx2.permps", floats8, {half(table, 0), lanes});
+    Value high =
+        intrinsic("llvm.x86.avx2.permps", floats8, {half(table, 1), lanes});
+    halves[which] = select(less(lanes, 8), low, high);
   }
   return join(halves[0], halves[1]);
 }

@@ -47,6 +47,10 @@ public:
   /// vector<16xf32>, vector<16xi32>, vector<64xi8>.
   mlir::VectorType floats() { return mlir::VectorType::get(kLanes, f32Type()); }
   mlir::VectorType ints() { return mlir::VectorType::get(kLanes, i32Type()); }
+  /// vector<16xf16>.
+  mlir::VectorType halves() {
+    return mlir::VectorType::get(kLanes, b.getF16Type());
+  }
   mlir::VectorType bytes() {
     return mlir::VectorType::get(kVectorBytes, i8Type());
   }
@@ -98,6 +102,7 @@ public:
   mlir::Value bitXor(mlir::Value lhs, mlir::Value rhs);
   mlir::Value shiftLeft(mlir::Value lhs, mlir::Value rhs);
   mlir::Value shiftRight(mlir::Value lhs, mlir::Value rhs); ///< logical
+  mlir::Value shiftRightSigned(mlir::Value lhs, int64_t bits);
   mlir::Value popcount(mlir::Value value);
   mlir::Value less(mlir::Value lhs, mlir::Value rhs); ///< unsigned or ordered
   mlir::Value less(mlir::Value lhs, int64_t rhs) {
@@ -112,7 +117,8 @@ public:
   mlir::Value zeroExtend(mlir::Value value, mlir::Type type);
   mlir::Value signExtend(mlir::Value value, mlir::Type type);
   mlir::Value bitcast(mlir::Value value, mlir::Type type);
-  mlir::Value toFloat(mlir::Value value); ///< signed integers to f32
+  mlir::Value toFloat(mlir::Value value);     ///< signed integers to f32
+  mlir::Value widenHalves(mlir::Value value); ///< f16 to f32
 
   // Floats.
   mlir::Value fma(mlir::Value a, mlir::Value b, mlir::Value c); ///< a * b + c
@@ -169,6 +175,14 @@ public:
   /// result and is to be corrected by biasOfSum; on AVX2 the product is of the
   /// signed codes.
   mlir::Value dot(mlir::Value acc, mlir::Value weights, mlir::Value x);
+  /// The same for weights from 0 to 127 that are stored as they are, on every
+  /// instruction set; on AVX-512, of any unsigned bytes.
+  mlir::Value dotUnsigned(mlir::Value acc, mlir::Value weights, mlir::Value x);
+  /// The bytes of a table of 16, repeated to 64, whose indices are the low
+  /// halves of 64 bytes.
+  mlir::Value lookUpBytes(mlir::Value table, mlir::Value indices);
+  /// The floats of a table of 16 at the indices 0 to 15 of 16 lanes.
+  mlir::Value lookUpFloats(mlir::Value table, mlir::Value indices);
   /// acc[lane] += the sum of products of the lane's two 16-bit numbers.
   mlir::Value dotPairs(mlir::Value acc, mlir::Value x, mlir::Value y);
   /// What an accumulator of dot starts with, given the sum (i32) of the

@@ -43,9 +43,10 @@ llvm::StringRef stringify(RowRange rows);
 llvm::StringRef stringify(Epilogue epilogue);
 
 struct LinearKernelKey {
-  PackedLayout layout;
-  /// Columns that share a scale in int8 activation records, a multiple of 32; 0
-  /// for float rows. Must be 0 for PackedLayout::F32.
+  PackedFormat format;
+  /// Columns that share a scale in int8 activation records, a multiple of 32
+  /// that divides the groups of the weight; 0 for float rows. Must be 0 for
+  /// PackedLayout::F32.
   int64_t group;
   RowRange rows;
   Epilogue epilogue;
@@ -86,7 +87,7 @@ llvm::StringRef stringify(RowKernel kernel);
 struct RowKernelKey {
   RowKernel kernel;
   int64_t group;       ///< of the quantizing kernels, a multiple of 32; else 0
-  PackedLayout layout; ///< of Embedding; else F32
+  PackedFormat format; ///< of Embedding; else F32
   Isa isa;
 };
 

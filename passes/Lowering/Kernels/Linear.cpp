@@ -50,7 +50,7 @@ static LinearKernelKey canonical(LinearKernelKey key) {
 static std::string nameOf(const LinearKernelKey &key, StringRef rows) {
   std::string activations =
       key.group == 0 ? "f32" : llvm::formatv("g{0}", key.group).str();
-  std::string layout = stringify(key.layout).str();
+  std::string layout = stringify(key.format);
   llvm::replace(layout, '-', '_');
   return llvm::formatv("linear_{0}_{1}_{2}_{3}_{4}", layout, activations, rows,
                        stringify(key.epilogue), stringify(key.isa));
@@ -62,8 +62,10 @@ std::string kernelName(const LinearKernelKey &key) {
 
 func::FuncOp getOrCreateKernel(ModuleOp module, const LinearKernelKey &key) {
   assert(key.group % kMaskBlockColumns == 0 && "groups are whole blocks");
-  assert((key.layout != PackedLayout::F32 || key.group == 0) &&
+  assert((key.format.layout != PackedLayout::F32 || key.group == 0) &&
          "f32 weights take float rows");
+  assert((key.group == 0 || key.format.group % key.group == 0) &&
+         "groups of activations divide those of the weight");
   return getOrCreateFunction(module, kernelName(key), kLinearSignature, key.isa,
                              [&](KernelBuilder &k, ValueRange arguments) {
                                LinearArgs args(arguments);
@@ -97,13 +99,16 @@ func::FuncOp getOrCreateLinear(ModuleOp module, LinearKernelKey key) {
 }
 
 int64_t scratchBytes(const LinearKernelKey &key, int64_t columns) {
-  if (key.layout == PackedLayout::F32)
+  if (key.format.layout == PackedLayout::F32)
     return 0;
   if (isPanelKernel(key))
     return key.group == 0 ? kMaskBlockColumns * 4 : 0;
   int64_t padded = paddedColumns(PackedLayout::Int8, columns);
+  if (key.format.layout == PackedLayout::Int4Groups && key.group != 0)
+    return tileShape(true, key.epilogue, key.isa).panels *
+           panelBytes(expandedFormat(key.format), columns);
   int64_t expanded = panelBytes(PackedLayout::Int8, columns);
-  bool bitmask = key.layout == PackedLayout::Int8Bitmask;
+  bool bitmask = key.format.layout == PackedLayout::Int8Bitmask;
   int64_t panels = tileShape(key.group != 0, key.epilogue, key.isa).panels;
   if (key.group != 0)
     return bitmask ? panels * expanded : 0;

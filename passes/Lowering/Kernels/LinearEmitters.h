@@ -9,6 +9,7 @@
 #ifndef LLMOPT_PASSES_LOWERING_KERNELS_LINEAREMITTERS_H
 #define LLMOPT_PASSES_LOWERING_KERNELS_LINEAREMITTERS_H
 
+#include "passes/Lowering/Kernels/GroupReader.h"
 #include "passes/Lowering/Kernels/KernelBuilder.h"
 #include "passes/Lowering/Kernels/Kernels.h"
 
@@ -80,6 +81,13 @@ Values denseInt8Product(KernelBuilder &k, const QuantizedRows &x,
 Values bitmaskProduct(KernelBuilder &k, const QuantizedRows &x,
                       mlir::Value panel);
 
+/// The same for panels of a layout with groups: the integer product of each
+/// group of activations is multiplied by both scales.
+Values groupedProduct(KernelBuilder &k, const QuantizedRows &x,
+                      const GroupReader &weight,
+                      llvm::ArrayRef<mlir::Value> panels,
+                      mlir::Value prefetchBytes = {});
+
 /// Products of float rows with f32 panels.
 Values f32Product(KernelBuilder &k, llvm::ArrayRef<mlir::Value> rows,
                   llvm::ArrayRef<mlir::Value> panels, mlir::Value columns);
@@ -105,6 +113,28 @@ void decodePanel(KernelBuilder &k, mlir::Value panel, mlir::Value columns,
 mlir::Value decodedProduct(KernelBuilder &k, PackedLayout layout,
                            mlir::Value row, mlir::Value panel,
                            mlir::Value columns, mlir::Value scratch);
+
+/// The layout that strips of codes are expanded to: int8 with f32 scales, and
+/// without what the codes of the weight need beyond.
+PackedFormat expandedFormat(const PackedFormat &format);
+
+/// Expands a panel to one of expandedFormat at `out`.
+void expandGroups(KernelBuilder &k, const GroupReader &weight,
+                  mlir::Value panel, mlir::Value columns, mlir::Value out);
+
+/// Decodes a panel with groups to an f32 panel [Kp][16] at `out`.
+void decodeGroups(KernelBuilder &k, const GroupReader &weight,
+                  mlir::Value panel, mlir::Value columns, mlir::Value out);
+
+/// decodedProduct for a panel with groups.
+mlir::Value decodedGroupProduct(KernelBuilder &k, const GroupReader &weight,
+                                mlir::Value row, mlir::Value panel,
+                                mlir::Value columns, mlir::Value scratch);
+
+/// Copies the end of a float row, padded with zeros to a block of 32, to
+/// `scratch`; returns the first column of the block.
+mlir::Value copyTail(KernelBuilder &k, mlir::Value row, mlir::Value columns,
+                     mlir::Value scratch);
 
 /// Address of panel `index` of a bitmask weight.
 mlir::Value bitmaskPanel(KernelBuilder &k, mlir::Value w, mlir::Value index);

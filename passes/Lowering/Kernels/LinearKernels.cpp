@@ -80,13 +80,13 @@ static Values rowPointers(KernelBuilder &k, Value first, Value strideBytes,
 
 bool isPanelKernel(const LinearKernelKey &key) {
   bool decode = key.rows == RowRange::Decode;
-  if (key.layout == PackedLayout::F32 || key.group == 0)
-    return decode && (key.layout != PackedLayout::Int8Bitmask ||
+  if (key.format.layout == PackedLayout::F32 || key.group == 0)
+    return decode && (key.format.layout != PackedLayout::Int8Bitmask ||
                       key.isa == Isa::Avx512Vnni);
   // One sequential stream suits the memory better than a strip of panels does;
   // AVX2 has registers for one row only, and cannot expand into them.
   if (key.isa == Isa::Avx2)
-    return decode && key.layout == PackedLayout::Int8;
+    return decode && key.format.layout != PackedLayout::Int8Bitmask;
   return key.rows != RowRange::Prefill;
 }
 
@@ -94,24 +94,32 @@ bool isPanelKernel(const LinearKernelKey &key) {
 static Values panelProduct(KernelBuilder &k, const LinearKernelKey &key,
                            const LinearArgs &args, const Values &rows,
                            Value index) {
-  bool bitmask = key.layout == PackedLayout::Int8Bitmask;
+  bool bitmask = key.format.layout == PackedLayout::Int8Bitmask;
+  QuantizedRows quantized{rows, args.columns, key.group};
+  if (key.format.hasGroups()) {
+    GroupReader weight(k, key.format, args.w, args.columns);
+    Value panel = weight.panel(index);
+    if (key.group == 0)
+      return {decodedGroupProduct(k, weight, rows[0], panel, args.columns,
+                                  args.scratch)};
+    return groupedProduct(k, quantized, weight, panel);
+  }
   Value panel;
   if (bitmask) {
     panel = bitmaskPanel(k, args.w, index);
   } else {
     Value bytes = k.mul(args.columns, kVectorBytes);
-    if (key.layout == PackedLayout::Int8)
+    if (key.format.layout == PackedLayout::Int8)
       bytes =
           k.add(k.mul(paddedColumns(k, args.columns), kPanelRows), kScaleBytes);
     panel = k.at(args.w, k.mul(index, bytes));
   }
 
-  if (key.layout == PackedLayout::F32)
+  if (key.format.layout == PackedLayout::F32)
     return {f32DecodeProduct(k, rows[0], panel, args.columns)};
   if (key.group == 0)
-    return {decodedProduct(k, key.layout, rows[0], panel, args.columns,
+    return {decodedProduct(k, key.format.layout, rows[0], panel, args.columns,
                            args.scratch)};
-  QuantizedRows quantized{rows, args.columns, key.group};
   if (bitmask)
     return bitmaskProduct(k, quantized, panel);
   return denseInt8Product(k, quantized, panel, chainsFor(rows.size()));
@@ -183,8 +191,35 @@ struct Strip {
 
 } // namespace
 
-static void emitTile(KernelBuilder &k, int64_t group, Epilogue epilogue,
-                     TileShape shape, const TileArgs &args) {
+/// What a tile multiplies: panels of a format, with rows of floats or with
+/// records.
+struct TileKey {
+  PackedFormat format; ///< F32, Int8 or Int8Groups
+  int64_t group;       ///< of the records; 0: floats
+  bool prefetch;       ///< panels come from memory
+  Epilogue epilogue;
+  TileShape shape;
+  Isa isa;
+};
+
+/// Products of the rows with the panels, [row * panels + panel].
+static Values tileProduct(KernelBuilder &k, const TileKey &key,
+                          const TileArgs &args, const Values &rows,
+                          ArrayRef<Value> panels) {
+  if (key.group == 0)
+    return f32Product(k, rows, panels, args.columns);
+  QuantizedRows quantized{rows, args.columns, key.group};
+  Value nextStrip = k.mul(args.panelBytes, key.shape.panels);
+  if (!key.format.hasGroups())
+    return denseInt8Product(k, quantized, panels, /*chains=*/1, nextStrip);
+  GroupReader weight(k, key.format, args.w, args.columns);
+  return groupedProduct(k, quantized, weight, panels,
+                        key.prefetch ? nextStrip : Value());
+}
+
+static void emitTile(KernelBuilder &k, const TileKey &key,
+                     const TileArgs &args) {
+  TileShape shape = key.shape;
   Values rows = rowPointers(k, args.x, args.xStride, shape.rows);
   Values outputs = rowPointers(k, args.y, args.yStrideBytes, shape.rows);
   // A strip at the end of the weight may be short: it reads its last panel
@@ -194,18 +229,14 @@ static void emitTile(KernelBuilder &k, int64_t group, Epilogue epilogue,
   for (int64_t p = 0; p < shape.panels; ++p)
     panels.push_back(k.at(args.w, k.mul(k.min(last, p), args.panelBytes)));
 
-  Value nextStrip = k.mul(args.panelBytes, shape.panels);
-  Values results =
-      group == 0 ? f32Product(k, rows, panels, args.columns)
-                 : denseInt8Product(k, {rows, args.columns, group}, panels,
-                                    /*chains=*/1, nextStrip);
+  Values results = tileProduct(k, key, args, rows, panels);
   auto ofPanel = [&](int64_t p) {
     Values products;
     for (int64_t row = 0; row < shape.rows; ++row)
       products.push_back(results[row * shape.panels + p]);
     return products;
   };
-  bool pairs = epilogue == Epilogue::SiluMul;
+  bool pairs = key.epilogue == Epilogue::SiluMul;
   for (int64_t p = 0; p < shape.panels; p += pairs ? 2 : 1)
     k.ifThen(k.less(k.size(p), args.panels), [&] {
       int64_t place = pairs ? p / 2 : p;
@@ -213,24 +244,48 @@ static void emitTile(KernelBuilder &k, int64_t group, Epilogue epilogue,
       if (pairs)
         storeSiluMul(k, ofPanel(p), ofPanel(p + 1), y);
       else
-        storePanel(k, epilogue, ofPanel(p), y,
+        storePanel(k, key.epilogue, ofPanel(p), y,
                    k.sub(args.room, p * kPanelRows));
     });
 }
 
-static func::FuncOp getOrCreateTile(ModuleOp module, int64_t group,
-                                    Epilogue epilogue, TileShape shape,
-                                    Isa isa) {
-  std::string operands =
-      group == 0 ? "f32" : llvm::formatv("int8_g{0}", group).str();
-  std::string name =
-      llvm::formatv("tile_{0}_{1}x{2}_{3}_{4}", operands, shape.rows,
-                    shape.panels, stringify(epilogue), stringify(isa));
-  return getOrCreateFunction(module, name, kTileSignature, isa,
+static func::FuncOp getOrCreateTile(ModuleOp module, const TileKey &key) {
+  std::string operands = "f32";
+  if (key.group != 0)
+    operands =
+        llvm::formatv("{0}_g{1}", stringify(key.format), key.group).str();
+  llvm::replace(operands, '-', '_');
+  if (key.format.hasGroups() && !key.prefetch)
+    operands += "_scratch";
+  std::string name = llvm::formatv("tile_{0}_{1}x{2}_{3}_{4}", operands,
+                                   key.shape.rows, key.shape.panels,
+                                   stringify(key.epilogue), stringify(key.isa));
+  return getOrCreateFunction(module, name, kTileSignature, key.isa,
                              [&](KernelBuilder &k, ValueRange arguments) {
-                               emitTile(k, group, epilogue, shape,
-                                        TileArgs(arguments));
+                               emitTile(k, key, TileArgs(arguments));
                              });
+}
+
+/// Decodes or expands panels of a layout with groups to scratch.
+static Strip prepareGroups(KernelBuilder &k, const LinearKernelKey &key,
+                           const LinearArgs &args, Value first, Value count) {
+  GroupReader weight(k, key.format, args.w, args.columns);
+  if (key.group != 0 && !weight.hasNibbles())
+    return {weight.panel(first), weight.panelBytes()};
+  Value bytes = k.mul(paddedColumns(k, args.columns), kVectorBytes);
+  if (key.group != 0)
+    bytes =
+        GroupReader(k, expandedFormat(key.format), args.scratch, args.columns)
+            .panelBytes();
+  k.loop(count, 1, [&](Value p) {
+    Value panel = weight.panel(k.add(first, p));
+    Value out = k.at(args.scratch, k.mul(p, bytes));
+    if (key.group != 0)
+      expandGroups(k, weight, panel, args.columns, out);
+    else
+      decodeGroups(k, weight, panel, args.columns, out);
+  });
+  return {args.scratch, bytes};
 }
 
 /// Makes panels first..first+count-1 available in a dense layout.
@@ -239,9 +294,11 @@ static Strip prepareStrip(KernelBuilder &k, const LinearKernelKey &key,
   Value padded = paddedColumns(k, args.columns);
   Value int8Bytes = k.add(k.mul(padded, kPanelRows), kVectorBytes);
   Value f32Bytes = k.mul(padded, kVectorBytes);
-  bool bitmask = key.layout == PackedLayout::Int8Bitmask;
+  bool bitmask = key.format.layout == PackedLayout::Int8Bitmask;
 
-  if (key.layout == PackedLayout::F32) {
+  if (key.format.hasGroups())
+    return prepareGroups(k, key, args, first, count);
+  if (key.format.layout == PackedLayout::F32) {
     Value bytes = k.mul(args.columns, kVectorBytes);
     return {k.at(args.w, k.mul(first, bytes)), bytes};
   }
@@ -271,15 +328,33 @@ static Strip prepareStrip(KernelBuilder &k, const LinearKernelKey &key,
   return {args.scratch, f32Bytes};
 }
 
+/// The format in which tiles read a strip.
+static PackedFormat stripFormat(const LinearKernelKey &key) {
+  if (key.group == 0)
+    return PackedLayout::F32;
+  if (!key.format.hasGroups())
+    return PackedLayout::Int8;
+  return key.format.layout == PackedLayout::Int4Groups
+             ? expandedFormat(key.format)
+             : key.format;
+}
+
 void emitStripKernel(KernelBuilder &k, ModuleOp module,
                      const LinearKernelKey &key, const LinearArgs &args) {
   TileShape shape = tileShape(key.group != 0, key.epilogue, key.isa);
   int64_t outputPanelBytes =
       key.epilogue == Epilogue::SiluMul ? kVectorBytes / 2 : kVectorBytes;
+  // Strips of nibbles are expanded first.
+  bool prefetch = key.format.layout != PackedLayout::Int4Groups;
+  PackedFormat format = stripFormat(key);
   SmallVector<func::FuncOp> tiles;
   for (int64_t rows = 1; rows <= shape.rows; ++rows)
-    tiles.push_back(getOrCreateTile(module, key.group, key.epilogue,
-                                    {rows, shape.panels}, key.isa));
+    tiles.push_back(getOrCreateTile(module, {format,
+                                             key.group,
+                                             prefetch,
+                                             key.epilogue,
+                                             {rows, shape.panels},
+                                             key.isa}));
 
   Value yStrideBytes = k.mul(args.yStride, 4);
   auto [firstStrip, lastStrip] = k.partition(

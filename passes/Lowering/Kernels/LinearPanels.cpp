@@ -70,18 +70,22 @@ void decodePanel(KernelBuilder &k, Value panel, Value columns, Value out) {
   });
 }
 
-Value decodedProduct(KernelBuilder &k, PackedLayout layout, Value row,
-                     Value panel, Value columns, Value scratch) {
-  constexpr int64_t chains = 4;
-  bool bitmask = layout == PackedLayout::Int8Bitmask;
-  // The last block may reach past the end of the row: it reads a padded copy.
+Value copyTail(KernelBuilder &k, Value row, Value columns, Value scratch) {
   Value whole = k.mul(k.div(columns, kMaskBlockColumns), kMaskBlockColumns);
   for (int64_t lane = 0; lane < kMaskBlockColumns; lane += kLanes) {
     Value first = k.add(whole, lane);
     Value count = k.sub(columns, k.min(first, columns));
     k.store(k.loadFloats(k.at(row, k.mul(first, 4)), count), scratch, lane * 4);
   }
+  return whole;
+}
 
+Value decodedProduct(KernelBuilder &k, PackedLayout layout, Value row,
+                     Value panel, Value columns, Value scratch) {
+  constexpr int64_t chains = 4;
+  bool bitmask = layout == PackedLayout::Int8Bitmask;
+  // The last block may reach past the end of the row: it reads a padded copy.
+  Value whole = copyTail(k, row, columns, scratch);
   Values carried(chains, k.splat(0.0f));
   carried.push_back(k.at(panel, kScaleBytes));
   Values results =

@@ -19,7 +19,7 @@ void emitRmsNormQuantize(KernelBuilder &k, int64_t group,
                          mlir::ValueRange args);
 void emitQuantize(KernelBuilder &k, int64_t group, mlir::ValueRange args);
 void emitGatherRows(KernelBuilder &k, mlir::ValueRange args);
-void emitEmbedding(KernelBuilder &k, PackedLayout layout,
+void emitEmbedding(KernelBuilder &k, const PackedFormat &format,
                    mlir::ValueRange args);
 
 } // namespace llmopt

@@ -209,7 +209,8 @@ static void embedBitmask(KernelBuilder &k, Value panel, Value lane,
   });
 }
 
-void emitEmbedding(KernelBuilder &k, PackedLayout layout, ValueRange args) {
+void emitEmbedding(KernelBuilder &k, const PackedFormat &format,
+                   ValueRange args) {
   Value tokens = args[0], w = args[1], y = args[2], yStride = args[3],
         rows = args[4], columns = args[5];
   forEachRow(k, rows, args[6], args[7], [&](Value row) {
@@ -217,7 +218,7 @@ void emitEmbedding(KernelBuilder &k, PackedLayout layout, ValueRange args) {
     Value panel = k.div(token, kPanelRows), lane = k.rem(token, kPanelRows);
     Value to = rowAt(k, y, row, yStride);
     Value padded = k.roundUp(columns, kMaskBlockColumns);
-    switch (layout) {
+    switch (format.layout) {
     case PackedLayout::F32:
       return embedF32(k, k.at(w, k.mul(panel, k.mul(columns, kVectorBytes))),
                       lane, columns, to);
@@ -228,6 +229,9 @@ void emitEmbedding(KernelBuilder &k, PackedLayout layout, ValueRange args) {
           lane, columns, to);
     case PackedLayout::Int8Bitmask:
       return embedBitmask(k, bitmaskPanel(k, w, panel), lane, columns, to);
+    case PackedLayout::Int8Groups:
+    case PackedLayout::Int4Groups:
+      llvm_unreachable("no table has groups");
     }
   });
 }
@@ -272,7 +276,7 @@ std::string kernelName(const RowKernelKey &key) {
   if (key.group != 0)
     name += llvm::formatv("_g{0}", key.group);
   if (key.kernel == RowKernel::Embedding)
-    name += "_" + stringify(key.layout).str();
+    name += "_" + stringify(key.format);
   llvm::replace(name, '-', '_');
   return name + "_" + stringify(key.isa).str();
 }
@@ -290,7 +294,7 @@ func::FuncOp getOrCreateKernel(ModuleOp module, const RowKernelKey &key) {
         case RowKernel::Quantize:
           return emitQuantize(k, key.group, arguments);
         case RowKernel::Embedding:
-          return emitEmbedding(k, key.layout, arguments);
+          return emitEmbedding(k, key.format, arguments);
         case RowKernel::GatherRows:
           return emitGatherRows(k, arguments);
         }

@@ -7,6 +7,42 @@ func.func private @T1(!kernel.weight<0x32, int8>)
 
 // -----
 
+// T2
+// expected-error @below {{groups must be of a positive multiple of 32 columns, got 0}}
+func.func private @T2(!kernel.weight<16x32, int4_groups>)
+
+// -----
+
+// T2
+// expected-error @below {{groups must be of a positive multiple of 32 columns, got 40}}
+func.func private @T2_multiple(!kernel.weight<16x32, int8_groups(40)>)
+
+// -----
+
+// T2
+// expected-error @below {{the format has no groups, got 32}}
+func.func private @T2_none(!kernel.weight<16x32, int8(32)>)
+
+// -----
+
+// T2
+// expected-error @below {{the format has no groups, got 0}}
+func.func private @T2_scales(!kernel.weight<16x32, int8 f16>)
+
+// -----
+
+// T3
+// expected-error @below {{zero points or a table, not both, need int4_groups}}
+func.func private @T3(!kernel.weight<16x32, int8_groups(32) zero_points>)
+
+// -----
+
+// T3
+// expected-error @below {{zero points or a table, not both, need int4_groups}}
+func.func private @T3_both(!kernel.weight<16x32, int4_groups(32) zero_points table>)
+
+// -----
+
 // expected-error @below {{a weight has rows and columns, got 1 dimensions}}
 func.func private @rank(!kernel.weight<32, int8>)
 
@@ -216,6 +252,14 @@ func.func @N3_half(%x: memref<?x64xf32>, %w: !kernel.weight<32x64, f32>, %y: mem
 func.func @N3_pairs(%x: memref<?x64xf32>, %w: !kernel.weight<48x64, f32>, %y: memref<?x32xf32>) {
   // expected-error @below {{silu_mul needs a multiple of 32 rows, got 48}}
   kernel.linear silu_mul %x, %w -> %y : memref<?x64xf32>, !kernel.weight<48x64, f32>, memref<?x32xf32>
+  return
+}
+
+// -----
+
+func.func @N6(%x: memref<?x128xi8>, %w: !kernel.weight<32x64, int4_groups(32) f16>, %y: memref<?x32xf32>) {
+  // expected-error @below {{activation group must divide the group of the weight, got 64 and 32}}
+  kernel.linear store %x, %w -> %y group 64 : memref<?x128xi8>, !kernel.weight<32x64, int4_groups(32) f16>, memref<?x32xf32>
   return
 }
 

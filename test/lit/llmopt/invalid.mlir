@@ -90,8 +90,68 @@ func.func @B1_bytes() {
 // -----
 
 // F1
-// expected-error @below {{the bitmask layout needs int8, got f32}}
+// expected-error @below {{the bitmask layout needs int8 with a scale per row}}
 func.func private @F1(!llmopt.packed<16x32, #llmopt.format<f32, bitmask>>)
+
+// -----
+
+// expected-error @below {{the bitmask layout needs int8 with a scale per row}}
+func.func private @F1_groups(!llmopt.packed<16x32, #llmopt.format<int8 group(32), bitmask>>)
+
+// -----
+
+// expected-error @below {{int needs 2 to 8 bits, got 9}}
+func.func private @F2(!llmopt.packed<16x32, #llmopt.format<int9>>)
+
+// -----
+
+// expected-error @below {{table needs 2 to 4 bits, got 5}}
+func.func private @F2_table(!llmopt.packed<16x32, #llmopt.format<table5 group(32) [1.0]>>)
+
+// -----
+
+// expected-error @below {{a group must be a positive multiple of 32 columns, got 48}}
+func.func private @F3(!llmopt.packed<16x32, #llmopt.format<int4 group(48)>>)
+
+// -----
+
+// expected-error @below {{a group must be a positive multiple of 32 columns, got -32}}
+func.func private @F3_negative(!llmopt.packed<16x32, #llmopt.format<int4 group(-32)>>)
+
+// -----
+
+// expected-error @below {{codes other than int8 need groups}}
+func.func private @F3_none(!llmopt.packed<16x32, #llmopt.format<int4>>)
+
+// -----
+
+// expected-error @below {{f32 has no groups, got 32}}
+func.func private @F3_float(!llmopt.packed<16x32, #llmopt.format<f32 group(32)>>)
+
+// -----
+
+// expected-error @below {{a table of 2 bits has 4 values, got 3}}
+func.func private @F4(!llmopt.packed<16x32, #llmopt.format<table2 group(32) [1.0, 2.0, 3.0]>>)
+
+// -----
+
+// expected-error @below {{the values of a table must be finite}}
+func.func private @F4_finite(!llmopt.packed<16x32, #llmopt.format<table2 group(32) [1.0e+60, 2.0, 3.0, 4.0]>>)
+
+// -----
+
+// expected-error @below {{the values of a table must not all be zero}}
+func.func private @F4_zero(!llmopt.packed<16x32, #llmopt.format<table2 group(32) [0.0, 0.0, 0.0, 0.0]>>)
+
+// -----
+
+// expected-error @below {{zero points need int of at most 4 bits, got int8}}
+func.func private @F5(!llmopt.packed<16x32, #llmopt.format<int8 group(32) zero_points>>)
+
+// -----
+
+// expected-error @below {{scales must be f32, or f16 of groups, got 'f16'}}
+func.func private @F6(!llmopt.packed<16x32, #llmopt.format<int8 f16>>)
 
 // -----
 
@@ -106,8 +166,8 @@ func.func private @rank(!llmopt.packed<1x2x3, #llmopt.format<int8>>)
 
 // -----
 
-// expected-error @below {{expected one of [f32, int8] for numbers that a weight is stored in, got: int7}}
-func.func private @encoding(!llmopt.packed<1x2, #llmopt.format<int7>>)
+// expected-error @below {{expected an encoding: f32, int2 to int8, table2 to table4 or nf4}}
+func.func private @encoding(!llmopt.packed<1x2, #llmopt.format<uint8>>)
 
 // -----
 
@@ -186,6 +246,39 @@ func.func @E2_float_codes() {
 func.func @E2_literal() {
   // expected-error @below {{codes: literal has type 'tensor<8xi8>', expected 'tensor<2x4xi8>'}}
   %0 = llmopt.encoded_weight "w" codes(dense<1> : tensor<8xi8>) scales(#llmopt.random<1>) {zeros = 0 : i64} : !llmopt.packed<2x4, #llmopt.format<int8>>
+  return
+}
+
+// -----
+
+func.func @E2_group_scales() {
+  // expected-error @below {{scales: blob has 8 bytes, but 'tensor<2x2xf32>' needs 16}}
+  %0 = llmopt.encoded_weight "w" codes(#llmopt.random<1>) scales(#llmopt.blob<"f", 0, 8>) {zeros = 0 : i64} : !llmopt.packed<2x40, #llmopt.format<int4 group(32)>>
+  return
+}
+
+// -----
+
+func.func @E2_zero_points() {
+  // expected-error @below {{zero points: blob has 8 bytes, but 'tensor<2x2xi8>' needs 4}}
+  %0 = llmopt.encoded_weight "w" codes(#llmopt.random<1>) scales(#llmopt.random<1>) zero_points(#llmopt.blob<"f", 0, 8>) {zeros = 0 : i64}
+    : !llmopt.packed<2x40, #llmopt.format<int4 group(32) zero_points>>
+  return
+}
+
+// -----
+
+func.func @E6() {
+  // expected-error @below {{the format needs zero points}}
+  %0 = llmopt.encoded_weight "w" codes(#llmopt.random<1>) scales(#llmopt.random<1>) {zeros = 0 : i64} : !llmopt.packed<2x40, #llmopt.format<int4 group(32) zero_points>>
+  return
+}
+
+// -----
+
+func.func @E6_none() {
+  // expected-error @below {{the format has no zero points}}
+  %0 = llmopt.encoded_weight "w" codes(#llmopt.random<1>) scales(#llmopt.random<1>) zero_points(#llmopt.random<1>) {zeros = 0 : i64} : !llmopt.packed<2x40, #llmopt.format<int4 group(32)>>
   return
 }
 
@@ -356,6 +449,15 @@ func.func @L2_encoded(%x: tensor<?x8xf32>, %w: !llmopt.packed<10x8, #f>) {
 func.func @L3(%x: tensor<?x8xf32>, %w: !llmopt.packed<10x8, #f>) {
   // expected-error @below {{activation group must be a positive multiple of 32, got 48}}
   %0 = llmopt.linear %x, %w activations(48) : (tensor<?x8xf32>, !llmopt.packed<10x8, #f>) -> tensor<?x10xf32>
+  return
+}
+
+// -----
+
+#f = #llmopt.format<int4 group(32)>
+func.func @L4(%x: tensor<?x8xf32>, %w: !llmopt.packed<10x8, #f>) {
+  // expected-error @below {{activation group must divide the group of the weight, got 64 and 32}}
+  %0 = llmopt.linear %x, %w activations(64) : (tensor<?x8xf32>, !llmopt.packed<10x8, #f>) -> tensor<?x10xf32>
   return
 }
 

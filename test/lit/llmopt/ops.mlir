@@ -18,6 +18,16 @@ func.func @weights() {
   %d = llmopt.encoded_weight "d" codes(#llmopt.blob<"<spill>", 0, 2048>) scales(#llmopt.blob<"<spill>", 2048, 128>) {zeros = 3 : i64} : !llmopt.packed<32x64, #llmopt.format<int8>>
   // CHECK: llmopt.encoded_weight "e" codes(#llmopt.random<1>) {zeros = 0 : i64} : !llmopt.packed<32x64, #llmopt.format<f32, dense>>
   %e = llmopt.encoded_weight "e" codes(#llmopt.random<1>) {zeros = 0 : i64} : !llmopt.packed<32x64, #llmopt.format<f32, dense>>
+  // CHECK: scales(#llmopt.random<2>) {zeros = 0 : i64} : !llmopt.packed<32x64, #llmopt.format<int4 group(32) f16>>
+  %g = llmopt.encoded_weight "g" codes(#llmopt.random<1>) scales(#llmopt.random<2>) {zeros = 0 : i64} : !llmopt.packed<32x64, #llmopt.format<int4 group(32) f16>>
+  // CHECK: scales(#llmopt.random<2>) zero_points(#llmopt.random<3>) {zeros = 0 : i64} : !llmopt.packed<32x64, #llmopt.format<int3 group(64) zero_points, dense>>
+  %h = llmopt.encoded_weight "h" codes(#llmopt.random<1>) scales(#llmopt.random<2>) zero_points(#llmopt.random<3>) {zeros = 0 : i64}
+    : !llmopt.packed<32x64, #llmopt.format<int3 group(64) zero_points, dense>>
+  // CHECK: #llmopt.format<nf4 group(64) f16, dense>
+  %i = llmopt.encoded_weight "i" codes(#llmopt.random<1>) scales(#llmopt.random<2>) {zeros = 0 : i64} : !llmopt.packed<32x64, #llmopt.format<nf4 group(64) f16, dense>>
+  // CHECK: #llmopt.format<table2 group(32) [-1.000000e+00, 0.000000e+00, 5.000000e-01, 1.000000e+00]>
+  %j = llmopt.encoded_weight "j" codes(#llmopt.random<1>) scales(#llmopt.random<2>) {zeros = 0 : i64}
+    : !llmopt.packed<32x64, #llmopt.format<table2 group(32) [-1.0, 0.0, 0.5, 1.0]>>
   // CHECK: llmopt.concat_weights interleaved %{{.*}}, %{{.*}} :
   %f = llmopt.concat_weights interleaved %e, %e : (!llmopt.packed<32x64, #llmopt.format<f32, dense>>, !llmopt.packed<32x64, #llmopt.format<f32, dense>>) -> !llmopt.packed<64x64, #llmopt.format<f32, dense>>
   return

@@ -104,6 +104,40 @@ std::string oneWeight(const Twine &shape, const Twine &format, int64_t bytes,
       .str();
 }
 
+TEST_F(WeightWriterTest, GroupsWithZeroPoints) {
+  PackedFormat format(PackedLayout::Int4Groups, 32, ScaleType::F32,
+                      /*zeroPoints=*/true);
+  int64_t bytes = densePackedBytes(format, 2, 33);
+  parse(oneWeight("2x33", "int4_groups(32) zero_points", bytes,
+                  "{codes = dense<9> : tensor<1x33xi8>, scales = dense<[[1.0, "
+                  "2.0]]> : tensor<1x2xf32>, zero_points = dense<[[3, 4]]> : "
+                  "tensor<1x2xi8>, rows = 1 : i64}, "
+                  "{codes = dense<7> : tensor<1x33xi8>, scales = dense<[[3.0, "
+                  "4.0]]> : tensor<1x2xf32>, zero_points = dense<[[5, 6]]> : "
+                  "tensor<1x2xi8>, rows = 1 : i64}"));
+  FailureOr<Packed> packed = pack();
+  ASSERT_TRUE(succeeded(packed)) << message;
+  std::vector<int8_t> codes(66, 9);
+  std::fill(codes.begin() + 33, codes.end(), 7);
+  std::vector<float> scales = {1, 2, 3, 4};
+  std::vector<uint8_t> points = {3, 4, 5, 6};
+  Bytes expected(bytes);
+  packGroups(format, {codes, scales, points, {}}, 2, 33, expected);
+  EXPECT_EQ(slice(packed->bytes, 64, bytes), expected);
+  EXPECT_EQ(packed->table[0].format, "int4/g32/f32/zero-points");
+}
+
+TEST_F(WeightWriterTest, CodesThatDoNotFit) {
+  PackedFormat format(PackedLayout::Int4Groups, 32, ScaleType::F16);
+  parse(oneWeight("1x32", "int4_groups(32) f16",
+                  densePackedBytes(format, 1, 32),
+                  "{codes = dense<8> : tensor<1x32xi8>, scales = dense<1.0> : "
+                  "tensor<1x1xf32>, rows = 1 : i64}"));
+  EXPECT_TRUE(failed(pack()));
+  EXPECT_EQ(message, "weight 'layers.0.w' has the code 8, but its format holds "
+                     "codes from -8 to 7");
+}
+
 TEST_F(WeightWriterTest, Int8) {
   int64_t bytes = densePackedBytes(PackedLayout::Int8, 40, 70);
   parse(oneWeight("40x70", "int8", bytes,

@@ -75,8 +75,8 @@ TEST(Flags, PositionalArguments) {
 
 TEST(Flags, WrongValues) {
   EXPECT_EQ(firstError({"-quant=int9"}),
-            "'-quant' expects none|int8, not 'int9'");
-  EXPECT_EQ(firstError({"-quant="}), "'-quant' expects none|int8, not ''");
+            "'-quant' expects none|int8|int4, not 'int9'");
+  EXPECT_EQ(firstError({"-quant="}), "'-quant' expects none|int8|int4, not ''");
   EXPECT_EQ(firstError({"-quant"}), "'-quant' needs a value");
   EXPECT_EQ(firstError({"-quant=int8", "-quant=none"}),
             "'-quant' is given more than once");
@@ -112,6 +112,15 @@ TEST(Validation, Contradictions) {
   EXPECT_EQ(firstError({"-quant=int8", "-act=none", "-act-group=64"}),
             "'-act-group' needs quantized activations: '-quant=int8' without "
             "'-act=none'");
+  EXPECT_EQ(firstError({"-quant=int8", "-group-size=64"}),
+            "'-group-size' needs weights with groups: '-quant=int4'");
+  EXPECT_EQ(firstError({"-scale-type=f32"}),
+            "'-scale-type' needs weights with groups: '-quant=int4'");
+  EXPECT_EQ(firstError({"-quant=int4", "-group-size=48"}),
+            "'-group-size' must be a multiple of 32, not 48");
+  EXPECT_EQ(firstError({"-quant=int4", "-act-group=64"}),
+            "'-act-group' must divide the group size of the weights, but 32 is "
+            "no multiple of 64");
   EXPECT_EQ(firstError({"-quant=int8", "-act-group=48"}),
             "'-act-group' must be a multiple of 32, not 48");
   EXPECT_EQ(firstError({"-o", "-"}),

@@ -35,38 +35,97 @@ std::vector<int64_t> rowCounts(RowRange range) {
 /// A weight with its packed bytes and its exact values.
 struct Weight {
   Weight(const LinearKernelKey &key, Shape shape, bool unitScales)
-      : shape(shape), floats(randomFloats(shape.rows * shape.columns, 1)),
-        codes(randomCodes(shape.rows * shape.columns,
-                          key.layout == PackedLayout::Int8Bitmask ? 0.6 : 0.01,
-                          2)),
-        scales(randomFloats(shape.rows, 3)), packed(packedBytes(key.layout)) {
-    for (float &scale : scales)
+      : shape(shape), format(key.format),
+        floats(randomFloats(shape.rows * shape.columns, 1)), codes(drawCodes()),
+        scales(randomFloats(shape.rows * groups(), 3)) {
+    for (float &scale : scales) {
       scale = unitScales ? 1.0f : 0.01f + std::fabs(scale);
-    auto [rows, columns] = shape;
-    if (key.layout == PackedLayout::F32) {
-      packF32(floats, rows, columns, packed.array());
-      return;
+      if (format.scales == ScaleType::F16)
+        scale = fromHalf(toHalf(scale));
     }
-    if (key.layout == PackedLayout::Int8)
-      packInt8(codes, scales, rows, columns, packed.array());
-    else
-      packInt8Bitmask(codes, scales, rows, columns, packed.array());
-    for (int64_t i = 0; i < rows * columns; ++i)
-      floats[i] = codes[i] * scales[i / columns];
+    for (int64_t i = 0; format.zeroPoints && i < shape.rows * groups(); ++i)
+      zeroPoints.push_back(static_cast<uint8_t>(i * 7 % 16));
+    // Multiples of the unit, so that integer products see the same values.
+    for (int value :
+         {127, 100, 90, -127, -3, 0, 1, 2, 10, 55, -64, -80, 31, -15, 7, -1})
+      if (format.table)
+        table.push_back(unitScales ? float(value) : float(value) / 127);
+    pack();
   }
 
-  int64_t packedBytes(PackedLayout layout) const {
+  /// Packs the codes and decodes them to `floats`.
+  void pack() {
     auto [rows, columns] = shape;
-    return layout == PackedLayout::Int8Bitmask
+    packed = Buffer(packedBytes());
+    switch (format.layout) {
+    case PackedLayout::F32:
+      return packF32(floats, rows, columns, packed.array());
+    case PackedLayout::Int8:
+      packInt8(codes, scales, rows, columns, packed.array());
+      break;
+    case PackedLayout::Int8Bitmask:
+      packInt8Bitmask(codes, scales, rows, columns, packed.array());
+      break;
+    case PackedLayout::Int8Groups:
+    case PackedLayout::Int4Groups:
+      packGroups(format, {codes, scales, zeroPoints, table}, rows, columns,
+                 packed.array());
+      break;
+    }
+    for (int64_t i = 0; i < rows * columns; ++i) {
+      int64_t scale = i / columns * groups();
+      if (format.hasGroups())
+        scale += i % columns / format.group;
+      float value = format.table ? table[codes[i]] : codes[i];
+      if (format.zeroPoints)
+        value -= zeroPoints[scale];
+      floats[i] = value * scales[scale];
+    }
+  }
+
+  int64_t packedBytes() const {
+    auto [rows, columns] = shape;
+    return format.layout == PackedLayout::Int8Bitmask
                ? bitmaskPackedBytes(codes, rows, columns)
-               : densePackedBytes(layout, rows, columns);
+               : densePackedBytes(format, rows, columns);
+  }
+  /// Scales of a row.
+  int64_t groups() const {
+    if (!format.hasGroups())
+      return 1;
+    return (shape.columns + format.group - 1) / format.group;
+  }
+  /// The code of the largest magnitude.
+  int8_t extremeCode(int sign) const {
+    if (format.table)
+      return sign < 0 ? 3 : 0;
+    if (format.zeroPoints)
+      return sign < 0 ? 0 : 15;
+    if (format.layout == PackedLayout::Int4Groups)
+      return sign < 0 ? -8 : 7;
+    return static_cast<int8_t>(127 * sign);
   }
 
   Shape shape;
+  PackedFormat format;
   std::vector<float> floats; ///< dequantized
   std::vector<int8_t> codes;
   std::vector<float> scales;
-  Buffer packed;
+  std::vector<uint8_t> zeroPoints;
+  std::vector<float> table;
+  Buffer packed{0};
+
+private:
+  std::vector<int8_t> drawCodes() const {
+    bool sparse = format.layout == PackedLayout::Int8Bitmask;
+    std::vector<int8_t> codes =
+        randomCodes(shape.rows * shape.columns, sparse ? 0.6 : 0.01, 2);
+    if (format.layout == PackedLayout::Int4Groups)
+      for (int8_t &code : codes)
+        code = static_cast<int8_t>((code & 15) -
+                                   (format.zeroPoints || format.table ? 0 : 8));
+    return codes;
+  }
 };
 
 /// Activations: float rows with an odd stride, or records.
@@ -282,19 +341,15 @@ TEST_P(IntegerLinearTest, ExtremeCodes) {
   Shape shape{32, 64};
   for (int sign : {-1, 1}) {
     Weight weight(key, shape, /*unitScales=*/true);
-    std::vector<int8_t> codes(shape.rows * shape.columns, 127 * sign);
-    weight.codes = codes;
-    weight.packed = Buffer(weight.packedBytes(key.layout));
-    if (key.layout == PackedLayout::Int8)
-      packInt8(codes, weight.scales, 32, 64, weight.packed.array());
-    else
-      packInt8Bitmask(codes, weight.scales, 32, 64, weight.packed.array());
+    std::fill(weight.codes.begin(), weight.codes.end(),
+              weight.extremeCode(sign));
+    weight.pack();
     Activations x(key, 1, shape.columns, /*unitScales=*/true);
     std::vector<float> ones(shape.columns, 127.0f);
     quantizeReference(ones.data(), x.format, x.bytes.data<uint8_t>());
     Buffer y = run(weight, x, 1);
     for (int64_t column = 0; column < 32; ++column)
-      EXPECT_EQ(y.data()[column], 64.0f * 127 * 127 * sign);
+      EXPECT_EQ(y.data()[column], product(weight, x, 0, column).value);
   }
 }
 

@@ -92,6 +92,121 @@ TEST(PackedFormat, Int8RoundTrip) {
   }
 }
 
+/// Formats with groups, and one of each kind of codes.
+const PackedFormat kGroupFormats[] = {
+    {PackedLayout::Int4Groups, 32, ScaleType::F16},
+    {PackedLayout::Int4Groups, 64, ScaleType::F32},
+    {PackedLayout::Int4Groups, 32, ScaleType::F16, /*zeroPoints=*/true},
+    {PackedLayout::Int4Groups, 96, ScaleType::F32, /*zeroPoints=*/true},
+    {PackedLayout::Int4Groups, 64, ScaleType::F16, /*zeroPoints=*/false,
+     /*table=*/true},
+    {PackedLayout::Int8Groups, 32, ScaleType::F16},
+    {PackedLayout::Int8Groups, 64, ScaleType::F32}};
+
+TEST(PackedFormat, NamesOfGroups) {
+  EXPECT_EQ(stringify(PackedLayout::Int8Bitmask), "int8-bitmask");
+  EXPECT_EQ(stringify(kGroupFormats[0]), "int4-g32-f16");
+  EXPECT_EQ(stringify(kGroupFormats[2]), "int4-g32-f16-zp");
+  EXPECT_EQ(stringify(kGroupFormats[4]), "int4-g64-f16-table");
+  EXPECT_EQ(stringify(kGroupFormats[6]), "int8-g64-f32");
+}
+
+/// Finds codes and scales where the header of PackedFormat.h says, counting
+/// bytes from the start of the panel.
+void checkGroups(const PackedFormat &format, Shape shape) {
+  auto [rows, columns] = shape;
+  bool nibbles = format.layout == PackedLayout::Int4Groups;
+  bool isUnsigned = format.zeroPoints || format.table;
+  std::vector<int8_t> codes = randomCodes(rows * columns, 0.1);
+  for (int8_t &code : codes)
+    if (nibbles)
+      code = static_cast<int8_t>((code & 15) - (isUnsigned ? 0 : 8));
+  int64_t groups = (columns + format.group - 1) / format.group;
+  std::vector<float> scales = rowScales(rows * groups);
+  std::vector<uint8_t> points(format.zeroPoints ? rows * groups : 0);
+  for (size_t i = 0; i < points.size(); ++i)
+    points[i] = i % 16;
+  std::vector<float> table(format.table ? 16 : 0, 1.0f);
+  std::vector<uint8_t> packed(densePackedBytes(format, rows, columns), 0xee);
+  packGroups(format, {codes, scales, points, table}, rows, columns, packed);
+
+  int64_t scaleBytes = format.scales == ScaleType::F16 ? 2 : 4;
+  int64_t perGroup = 16 * (scaleBytes + (format.zeroPoints ? 1 : 0));
+  int64_t blockGroups = 1;
+  while (blockGroups * perGroup % 64)
+    blockGroups *= 2;
+  int64_t padded = (columns + 31) / 32 * 32;
+  int64_t columnBytes = nibbles ? 8 : 16;
+  int64_t blocks = (groups + blockGroups - 1) / blockGroups;
+  int64_t panelSize = blocks * blockGroups * perGroup + padded * columnBytes;
+  ASSERT_EQ(panelBytes(format, columns), panelSize);
+  ASSERT_EQ(static_cast<int64_t>(packed.size()),
+            (format.table ? 192 : 0) + panelCount(rows) * panelSize + 64);
+  for (int64_t row = 0; row < rows; ++row)
+    for (int64_t k = 0; k < columns; ++k) {
+      int64_t group = k / format.group, place = group % blockGroups;
+      const uint8_t *block = packed.data() + (format.table ? 192 : 0) +
+                             row / 16 * panelSize +
+                             group / blockGroups * blockGroups *
+                                 (perGroup + format.group * columnBytes);
+      const uint8_t *scale = block + (place * 16 + row % 16) * scaleBytes;
+      float expected = scales[row * groups + group];
+      if (scaleBytes == 4)
+        EXPECT_EQ(readFloat(scale), expected);
+      else
+        EXPECT_EQ(fromHalf(scale[0] | scale[1] << 8), expected);
+      if (format.zeroPoints)
+        EXPECT_EQ(block[blockGroups * 16 * scaleBytes + place * 16 + row % 16],
+                  points[row * groups + group]);
+      const uint8_t *first =
+          block + blockGroups * perGroup + place * format.group * columnBytes;
+      int64_t within = k % format.group;
+      int stored = nibbles ? first[within / 8 * 64 + row % 16 * 4 + k % 4] >>
+                                     (within % 8 / 4 * 4) &
+                                 15
+                           : first[within / 4 * 64 + row % 16 * 4 + k % 4];
+      int excess = isUnsigned ? 0 : nibbles ? 8 : 128;
+      ASSERT_EQ(stored - excess, codes[row * columns + k])
+          << stringify(format) << " " << row << " " << k;
+    }
+}
+
+TEST(PackedFormat, GroupsAreWhereTheHeaderSays) {
+  for (const PackedFormat &format : kGroupFormats)
+    for (Shape shape : {Shape{1, 1}, {17, 31}, {40, 70}, {16, 352}})
+      checkGroups(format, shape);
+}
+
+TEST(PackedFormat, TablesStartTheWeight) {
+  PackedFormat format = kGroupFormats[4];
+  std::vector<float> table = {-2, -1, 0, 1};
+  std::vector<int8_t> codes = {0, 3};
+  std::vector<float> scales = {1};
+  std::vector<uint8_t> packed(densePackedBytes(format, 1, 2));
+  packGroups(format, {codes, scales, {}, table}, 1, 2, packed);
+  EXPECT_EQ(readFloat(&packed[0]), -2);
+  EXPECT_EQ(readFloat(&packed[12]), 1);
+  for (int copy = 0; copy < 4; ++copy) {
+    EXPECT_EQ(packed[kTableCodesOffset + 16 * copy], 128 - 127);
+    // -63.5 and 63.5 are rounded away from zero.
+    EXPECT_EQ(packed[kTableCodesOffset + 16 * copy + 1], 128 - 64);
+    EXPECT_EQ(packed[kTableCodesOffset + 16 * copy + 3], 128 + 64);
+  }
+  for (int lane = 0; lane < 16; ++lane)
+    EXPECT_EQ(readFloat(&packed[kTableUnitOffset + 4 * lane]), 2.0f / 127);
+}
+
+TEST(PackedFormat, Halves) {
+  EXPECT_EQ(toHalf(1.0f), 0x3c00);
+  EXPECT_EQ(toHalf(-2.0f), 0xc000);
+  EXPECT_EQ(toHalf(65504.0f), 0x7bff);
+  EXPECT_EQ(toHalf(1e6f), 0x7c00);
+  // Half way between two numbers: the even one.
+  EXPECT_EQ(toHalf(1.0f + 0x1p-11f), 0x3c00);
+  EXPECT_EQ(toHalf(1.0f + 3 * 0x1p-11f), 0x3c02);
+  EXPECT_EQ(fromHalf(0x3555), 0.333251953125f);
+}
+
 /// Decodes one bitmask panel as the header describes it into codes[16][padded].
 std::vector<int> decodePanel(const uint8_t *panel, int64_t padded) {
   std::vector<int> codes(16 * padded, 0);
