@@ -13,6 +13,7 @@
 #include "runtime/Error.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -110,19 +111,22 @@ void Model::describe() {
 
 namespace {
 struct CopyJob {
+  const ModelFile &file;
   uint8_t *to;
-  const uint8_t *from;
   uint64_t bytes;
   uint32_t threads;
+  std::atomic<int> error{0}; ///< errno of a thread that failed
 
-  /// Each thread copies, and so places in its memory node, one contiguous part.
+  /// Each thread reads, and so places in its memory node, one contiguous part.
+  /// Read, not mapped and copied: the process never holds the weights twice.
   static void execute(void *context, uint32_t thread) {
-    const auto &job = *static_cast<const CopyJob *>(context);
+    auto &job = *static_cast<CopyJob *>(context);
     const uint64_t part = roundUp((job.bytes + job.threads - 1) / job.threads,
                                   LLMOPT_WEIGHTS_ALIGNMENT);
     const uint64_t begin = std::min(job.bytes, part * thread);
     const uint64_t end = std::min(job.bytes, begin + part);
-    memcpy(job.to + begin, job.from + begin, end - begin);
+    if (!job.file.readWeights(job.to + begin, begin, end - begin))
+      job.error = errno;
   }
 };
 } // namespace
@@ -145,25 +149,22 @@ llmopt_status Model::mapWeights() {
                           strerror(errno));
 }
 
+/// Maps the weights where they are not copied, or cannot be for want of memory.
 llmopt_status Model::prepareWeights() {
   const std::lock_guard lock(weightsMutex);
   if (weightMap || weightCopy || facts.weights_bytes == 0)
     return LLMOPT_OK;
-  if (const llmopt_status status = mapWeights())
-    return status;
-  if (!shouldCopy())
-    return LLMOPT_OK;
-  Mapping copy = Mapping::reserve(facts.weights_bytes);
+  Mapping copy =
+      shouldCopy() ? Mapping::reserve(facts.weights_bytes) : Mapping();
   if (!copy)
-    return LLMOPT_OK;
-  CopyJob job = {copy.as(), weightMap.as(), facts.weights_bytes,
-                 threads->threads()};
-  if (const llmopt_status status = threads->run(CopyJob::execute, &job)) {
-    weightMap = {};
+    return mapWeights();
+  CopyJob job = {file, copy.as(), facts.weights_bytes, threads->threads()};
+  if (const llmopt_status status = threads->run(CopyJob::execute, &job))
     return status;
-  }
+  if (job.error)
+    return fail(LLMOPT_CANNOT_READ, "cannot read the weights: %s",
+                strerror(job.error));
   weightCopy = std::move(copy);
-  weightMap = {};
   return LLMOPT_OK;
 }
 

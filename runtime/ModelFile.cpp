@@ -37,6 +37,8 @@ static bool readAt(int descriptor, void *data, size_t bytes, uint64_t offset) {
         pread(descriptor, to, bytes, static_cast<off_t>(offset));
     if (got < 0 && errno == EINTR)
       continue;
+    if (got == 0) // the file has become shorter
+      errno = EIO;
     if (got <= 0)
       return false;
     to += got;
@@ -172,6 +174,10 @@ llmopt_status ModelFile::checkCode(const char *path) const {
 Mapping ModelFile::mapWeights() const {
   return Mapping::file(descriptor, trailer.weights_offset,
                        trailer.weights_bytes);
+}
+
+bool ModelFile::readWeights(void *to, uint64_t offset, uint64_t bytes) const {
+  return readAt(descriptor, to, bytes, trailer.weights_offset + offset);
 }
 
 } // namespace llmopt::runtime

@@ -30,6 +30,9 @@ public:
   const llmopt_footer &footer() const { return trailer; }
   /// Maps the packed weights; empty on failure or if there are none.
   Mapping mapWeights() const;
+  /// Reads `bytes` of the packed weights from `offset` on; false if that fails,
+  /// with the reason in errno.
+  bool readWeights(void *to, uint64_t offset, uint64_t bytes) const;
 
 private:
   llmopt_status readFooter(const char *path);

@@ -8,6 +8,8 @@
 
 #include "TestModel.h"
 
+#include <unistd.h>
+
 using namespace fake;
 
 namespace {
@@ -208,6 +210,24 @@ TEST(SessionTest, OutlivesTheHandleOfItsModel) {
   model.reset();
   const std::vector<int32_t> tokens = makeTokens(20, 1);
   EXPECT_EQ(stepAll(session, 0, tokens), expectedLogits(tokens));
+}
+
+TEST(SessionTest, WeightsThatCannotBeRead) {
+  const std::string library = makeLibrary(readObject("fake_left"));
+  const TemporaryFile file(library);
+  const llmopt_open_options options = {.struct_size = sizeof(options),
+                                       .threads = 2,
+                                       .weights = LLMOPT_WEIGHTS_COPY};
+  llmopt_model *handle = nullptr;
+  ASSERT_EQ(llmopt_open(file.path(), &options, &handle), LLMOPT_OK);
+  const Model model(handle);
+  ASSERT_EQ(truncate(file.path(), library.size() - sizeof(llmopt_footer) - 1),
+            0);
+  llmopt_session *session = nullptr;
+  expectError(LLMOPT_CANNOT_READ,
+              llmopt_session_create(model.get(), nullptr, &session),
+              "cannot read the weights");
+  EXPECT_EQ(session, nullptr);
 }
 
 TEST(SessionTest, WeightsMappedOrCopied) {
