@@ -131,8 +131,8 @@ struct CopyJob {
 };
 } // namespace
 
-/// Streaming 160 MiB with two threads (Zen 4, best of 40): 16.6 GB/s from the
-/// mapped file, 18.1 GB/s from huge pages.
+/// Decoding from huge pages is 1.5 to 6 per cent faster than from the mapped
+/// file (docs/Benchmarks.md).
 bool Model::shouldCopy() const {
   if (weightsMode != LLMOPT_WEIGHTS_AUTO)
     return weightsMode == LLMOPT_WEIGHTS_COPY;
