@@ -91,6 +91,12 @@ void llmopt::addModelFlags(FlagParser &parser, CompileOptions &options) {
                 options.profile = true;
                 return "";
               }});
+  parser.addChoice<Options::KV>(
+      "kv",
+      {{"f32", Options::KV::F32},
+       {"bf16", Options::KV::BF16},
+       {"int8", Options::KV::Int8}},
+      options.kv, "numbers that the cache of a session holds (default f32)");
 }
 
 void llmopt::addOutputFlags(FlagParser &parser, CompileOptions &options) {

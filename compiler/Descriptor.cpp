@@ -204,6 +204,7 @@ void DescriptorBuilder::addGeometry(StructBuilder &fields,
   fields.add32(offsetof(T, max_sequence), contents.maxSequence);
   fields.add32(offsetof(T, max_batch), contents.maxBatch);
   fields.add32(offsetof(T, padding), contents.padding);
+  fields.add32(offsetof(T, kv_format), contents.kvFormat);
 }
 
 void DescriptorBuilder::addTables(StructBuilder &fields,
@@ -307,7 +308,8 @@ BuildId llmopt::computeBuildId(const DescriptorContents &contents,
         uint64_t(contents.heads), uint64_t(contents.kvHeads),
         uint64_t(contents.headDim), uint64_t(contents.vocabulary),
         uint64_t(contents.maxPositions), uint64_t(contents.maxSequence),
-        uint64_t(contents.maxBatch), uint64_t(contents.padding)})
+        uint64_t(contents.maxBatch), uint64_t(contents.padding),
+        uint64_t(contents.kvFormat)})
     hasher.add(value);
   hasher.add(contents.inputs);
   hasher.add(contents.outputs);

@@ -52,6 +52,7 @@ struct DescriptorContents {
   uint32_t layers = 0, heads = 0, kvHeads = 0, headDim = 0, vocabulary = 0;
   uint32_t maxPositions = 0, maxSequence = 0, maxBatch = 0;
   int32_t padding = LLMOPT_PADDING_NONE;
+  int32_t kvFormat = LLMOPT_KV_F32;
   std::vector<Tensor> inputs, outputs;
   std::vector<Weight> weights;
   std::vector<Variant> variants; ///< best first

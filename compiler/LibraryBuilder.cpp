@@ -158,6 +158,7 @@ DescriptorContents llmopt::describeModel(ModuleOp module,
       options.maxSequence ? options.maxSequence : decoder.getMaxPositions();
   contents.maxBatch = options.maxBatch;
   contents.padding = static_cast<int32_t>(decoder.getPadding());
+  contents.kvFormat = static_cast<int32_t>(decoder.getKv());
   contents.inputs = describeTensors(decoder.getInputs());
   contents.outputs = describeTensors(decoder.getOutputs());
   return contents;

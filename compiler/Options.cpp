@@ -224,5 +224,7 @@ std::string llmopt::recipe(const CompileOptions &options) {
   os << " -max-batch=" << options.maxBatch;
   if (options.profile)
     os << " -profile";
+  if (options.kv != CompileOptions::KV::F32)
+    os << " -kv=" << (options.kv == CompileOptions::KV::BF16 ? "bf16" : "int8");
   return text;
 }

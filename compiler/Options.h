@@ -30,6 +30,7 @@ struct CompileOptions {
   /// where the weights are quantized.
   enum class Embedding { Auto, None, Int8 };
   enum class Pattern { Unstructured };
+  enum class KV { F32, BF16, Int8 };
   /// Auto is the best method that is built.
   enum class Pruner { Auto, Magnitude };
   /// What is written; every value but Library stops after a stage.
@@ -63,6 +64,7 @@ struct CompileOptions {
   unsigned maxSequence = 0; ///< tokens of a session's sequence; 0: automatic
   unsigned maxBatch = 8;    ///< sequences of a session
   bool profile = false;     ///< code counts the time of every kernel
+  KV kv = KV::F32;          ///< numbers that a session's cache holds
   Emit emit = Emit::Library;
   std::string report; ///< path of the JSON report; empty: none
   unsigned jobs = 0;  ///< threads of the compiler; 0: one per core

@@ -106,6 +106,14 @@ static void buildEncode(OpPassManager &manager, const CompileOptions &options) {
   populateEncodePipeline(manager, encode);
 }
 
+static void buildSelect(OpPassManager &manager, const CompileOptions &options) {
+  SelectOptions select;
+  select.kv = options.kv == CompileOptions::KV::BF16   ? KVFormat::BF16
+              : options.kv == CompileOptions::KV::Int8 ? KVFormat::Int8
+                                                       : KVFormat::F32;
+  populateSelectPipeline(manager, select);
+}
+
 void llmopt::buildStage(OpPassManager &manager, Stage stage,
                         const CompileOptions &options) {
   switch (stage) {
@@ -118,7 +126,7 @@ void llmopt::buildStage(OpPassManager &manager, Stage stage,
   case Stage::Encode:
     return buildEncode(manager, options);
   case Stage::Select:
-    return populateSelectPipeline(manager);
+    return buildSelect(manager, options);
   case Stage::Bufferize:
     return populateBufferizePipeline(manager);
   }

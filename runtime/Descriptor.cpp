@@ -37,15 +37,26 @@ static const char *findSizeProblem(const llmopt_model_descriptor &model) {
   if (model.padding < LLMOPT_PADDING_NONE ||
       model.padding > LLMOPT_PADDING_RIGHT)
     return "the kind of padding is unknown";
+  if (model.kv_format < LLMOPT_KV_F32 || model.kv_format > LLMOPT_KV_INT8)
+    return "the format of the cache is unknown";
+  // Formats of less than four bytes store components together.
+  if (model.kv_format != LLMOPT_KV_F32 && model.head_dim % 4 != 0)
+    return "head_dim does not fit the format of the cache";
   return nullptr;
 }
 
 /// Sizes of a decoder in a graph would be a mistake of the writer.
 static const char *findGraphSizeProblem(const llmopt_model_descriptor &model) {
-  const uint32_t sizes[] = {
-      model.layers,       model.heads,      model.kv_heads,
-      model.head_dim,     model.vocabulary, model.max_positions,
-      model.max_sequence, model.max_batch,  uint32_t(model.padding)};
+  const uint32_t sizes[] = {model.layers,
+                            model.heads,
+                            model.kv_heads,
+                            model.head_dim,
+                            model.vocabulary,
+                            model.max_positions,
+                            model.max_sequence,
+                            model.max_batch,
+                            uint32_t(model.padding),
+                            uint32_t(model.kv_format)};
   return std::ranges::all_of(sizes, [](uint32_t size) { return size == 0; })
              ? nullptr
              : "a graph has a size of a decoder";

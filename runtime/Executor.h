@@ -33,7 +33,7 @@ struct SequenceRows {
   TokenView tokens;
   uint64_t count = 0;
   uint64_t past = 0;                  ///< tokens in the cache before these
-  float *const *pages = nullptr;      ///< valid for past + count tokens
+  uint8_t *const *pages = nullptr;    ///< valid for past + count tokens
   const uint8_t *keyMask = nullptr;   ///< [past + count] or null
   const int32_t *positions = nullptr; ///< [count], or null: past, past + 1, ...
   /// First row with wanted logits: 0 for all, count - 1 for the last one, count

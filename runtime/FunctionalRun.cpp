@@ -117,9 +117,9 @@ llmopt_status FunctionalRun::takePages() {
   if (needed > storePages) {
     store = {};
     storePages = 0;
-    if (!store.create(
-            llmopt_page_floats(model.layers, model.kv_heads, model.head_dim),
-            needed))
+    if (!store.create(llmopt_page_bytes(model.kv_format, model.layers,
+                                        model.kv_heads, model.head_dim),
+                      needed))
       return fail(LLMOPT_OUT_OF_RESOURCES,
                   "no address space for the cache of %llu rows of %llu tokens",
                   static_cast<unsigned long long>(shape.batch),
@@ -129,15 +129,15 @@ llmopt_status FunctionalRun::takePages() {
   pages.resize(shape.batch);
   for (uint64_t row = 0; row < shape.batch; ++row) {
     pages[row].resize(pagesFor(shape.rows[row].past + shape.sequence));
-    for (float *&page : pages[row])
+    for (uint8_t *&page : pages[row])
       page = store.take();
   }
   return LLMOPT_OK;
 }
 
 void FunctionalRun::releasePages() {
-  for (const std::vector<float *> &table : pages)
-    for (float *page : table)
+  for (const std::vector<uint8_t *> &table : pages)
+    for (uint8_t *page : table)
       store.release(page);
   pages.clear();
 }
@@ -190,24 +190,26 @@ llmopt_status FunctionalRun::execute(float *logits) {
 // Past and present tensors
 //===----------------------------------------------------------------------===//
 
+PagePart FunctionalRun::partOf(const CacheTensor &tensor, uint64_t row,
+                               uint32_t head, uint64_t page) const {
+  uint8_t *slice =
+      pages[row][page] + llmopt_page_offset(model.kv_format, model.kv_heads,
+                                            model.head_dim, tensor.layer, head);
+  return {tensor.isKey
+              ? slice
+              : slice + llmopt_page_part_bytes(model.kv_format, model.head_dim),
+          model.kv_format, model.head_dim, tensor.isKey};
+}
+
 void FunctionalRun::importTensor(const CacheTensor &tensor, uint64_t row,
                                  uint32_t head) const {
   const uint64_t dim = model.head_dim;
   const float *from =
       tensor.data + (row * model.kv_heads + head) * tensor.tokens * dim;
-  const uint64_t offset =
-      llmopt_page_offset(model.kv_heads, model.head_dim, tensor.layer, head) +
-      (tensor.isKey ? 0 : dim * LLMOPT_PAGE_TOKENS);
-  for (uint64_t token = 0; token < shape.rows[row].past; ++token, from += dim) {
-    const uint64_t slot = token % LLMOPT_PAGE_TOKENS;
-    float *to = pages[row][token / LLMOPT_PAGE_TOKENS] + offset;
-    if (!tensor.isKey) {
-      memcpy(to + slot * dim, from, dim * sizeof(float));
-      continue;
-    }
-    for (uint64_t i = 0; i < dim; ++i)
-      to[i * LLMOPT_PAGE_TOKENS + slot] = from[i];
-  }
+  for (uint64_t token = 0; token < shape.rows[row].past; ++token)
+    partOf(tensor, row, head, token / LLMOPT_PAGE_TOKENS)
+        .write(static_cast<uint32_t>(token % LLMOPT_PAGE_TOKENS),
+               from + token * dim);
 }
 
 void FunctionalRun::exportTensor(const CacheTensor &tensor, uint64_t row,
@@ -215,19 +217,10 @@ void FunctionalRun::exportTensor(const CacheTensor &tensor, uint64_t row,
   const uint64_t dim = model.head_dim;
   const uint64_t valid = shape.rows[row].present;
   float *to = tensor.data + (row * model.kv_heads + head) * tensor.tokens * dim;
-  const uint64_t offset =
-      llmopt_page_offset(model.kv_heads, model.head_dim, tensor.layer, head) +
-      (tensor.isKey ? 0 : dim * LLMOPT_PAGE_TOKENS);
-  for (uint64_t token = 0; token < valid; ++token) {
-    const uint64_t slot = token % LLMOPT_PAGE_TOKENS;
-    const float *from = pages[row][token / LLMOPT_PAGE_TOKENS] + offset;
-    if (!tensor.isKey) {
-      memcpy(to + token * dim, from + slot * dim, dim * sizeof(float));
-      continue;
-    }
-    for (uint64_t i = 0; i < dim; ++i)
-      to[token * dim + i] = from[i * LLMOPT_PAGE_TOKENS + slot];
-  }
+  for (uint64_t token = 0; token < valid; ++token)
+    partOf(tensor, row, head, token / LLMOPT_PAGE_TOKENS)
+        .read(static_cast<uint32_t>(token % LLMOPT_PAGE_TOKENS),
+              to + token * dim);
   memset(to + valid * dim, 0, (tensor.tokens - valid) * dim * sizeof(float));
 }
 

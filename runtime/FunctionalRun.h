@@ -11,6 +11,7 @@
 
 #include "runtime/Executor.h"
 #include "runtime/KVCache.h"
+#include "runtime/PagePart.h"
 #include "runtime/RunShape.h"
 
 #include <span>
@@ -48,6 +49,8 @@ private:
   void readPositions();
   llmopt_status execute(float *logits);
   llmopt_status moveCache(bool import);
+  PagePart partOf(const CacheTensor &tensor, uint64_t row, uint32_t head,
+                  uint64_t page) const;
   void importTensor(const CacheTensor &tensor, uint64_t row,
                     uint32_t head) const;
   void exportTensor(const CacheTensor &tensor, uint64_t row,
@@ -60,9 +63,9 @@ private:
   // Of the call in progress.
   RunShape shape;
   std::vector<CacheTensor> cacheTensors;
-  std::vector<std::vector<float *>> pages; ///< [batch]
-  std::vector<uint8_t> keyMask;            ///< [batch][past + sequence]
-  std::vector<int32_t> positions;          ///< [batch][sequence]
+  std::vector<std::vector<uint8_t *>> pages; ///< [batch]
+  std::vector<uint8_t> keyMask;              ///< [batch][past + sequence]
+  std::vector<int32_t> positions;            ///< [batch][sequence]
   // Kept between calls.
   PageStore store;
   uint64_t storePages = 0;

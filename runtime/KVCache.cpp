@@ -17,13 +17,12 @@ namespace llmopt::runtime {
 // PageStore
 //===----------------------------------------------------------------------===//
 
-bool PageStore::create(uint64_t newPageFloats, uint64_t pageCount) {
-  uint64_t floats, bytes;
-  if (__builtin_mul_overflow(newPageFloats, pageCount, &floats) ||
-      __builtin_mul_overflow(floats, sizeof(float), &bytes))
+bool PageStore::create(uint64_t newPageBytes, uint64_t pageCount) {
+  uint64_t bytes;
+  if (__builtin_mul_overflow(newPageBytes, pageCount, &bytes))
     return false;
   memory = Mapping::reserve(bytes);
-  pageFloats = newPageFloats;
+  pageBytes = newPageBytes;
   if (!memory)
     return false;
   references.assign(pageCount, 0);
@@ -31,30 +30,30 @@ bool PageStore::create(uint64_t newPageFloats, uint64_t pageCount) {
   return true;
 }
 
-float *PageStore::take() {
-  float *page;
+uint8_t *PageStore::take() {
+  uint8_t *page;
   if (!freed.empty()) {
     page = freed.back();
     freed.pop_back();
-    memset(page, 0, pageFloats * sizeof(float));
+    memset(page, 0, pageBytes);
   } else {
-    page = memory.as<float>() + untouched++ * pageFloats;
+    page = memory.as<uint8_t>() + untouched++ * pageBytes;
   }
   references[indexOf(page)] = 1;
   ++used;
   return page;
 }
 
-void PageStore::release(float *page) {
+void PageStore::release(uint8_t *page) {
   if (--references[indexOf(page)] != 0)
     return;
   freed.push_back(page);
   --used;
 }
 
-float *PageStore::takeCopy(float *page) {
-  float *copy = take();
-  memcpy(copy, page, pageFloats * sizeof(float));
+uint8_t *PageStore::takeCopy(uint8_t *page) {
+  uint8_t *copy = take();
+  memcpy(copy, page, pageBytes);
   release(page);
   return copy;
 }
@@ -63,12 +62,12 @@ float *PageStore::takeCopy(float *page) {
 // KVCache
 //===----------------------------------------------------------------------===//
 
-bool KVCache::create(uint64_t pageFloats, uint32_t sequenceCount,
+bool KVCache::create(uint64_t pageBytes, uint32_t sequenceCount,
                      uint64_t maxTokens) {
   const uint64_t pagesEach = pagesFor(maxTokens);
   // Every page in use is an entry of some table, and a page that is about to be
   // copied is an entry of two: so this many are enough.
-  if (!store.create(pageFloats, pagesEach * sequenceCount))
+  if (!store.create(pageBytes, pagesEach * sequenceCount))
     return false;
   tokenLimit = maxTokens;
   sequences.resize(sequenceCount);

@@ -28,33 +28,33 @@ constexpr uint64_t pagesFor(uint64_t tokens) {
 /// ever visible.
 class PageStore {
 public:
-  /// `pageFloats` as llmopt_page_floats. False if the address space cannot be
+  /// `pageBytes` as llmopt_page_bytes. False if the address space cannot be
   /// had.
-  bool create(uint64_t pageFloats, uint64_t pageCount);
+  bool create(uint64_t pageBytes, uint64_t pageCount);
 
   /// A page with one reference. The caller knows that one is left.
-  float *take();
-  void share(float *page) { ++references[indexOf(page)]; }
-  void release(float *page);
-  bool isShared(const float *page) const {
+  uint8_t *take();
+  void share(uint8_t *page) { ++references[indexOf(page)]; }
+  void release(uint8_t *page);
+  bool isShared(const uint8_t *page) const {
     return references[indexOf(page)] > 1;
   }
   /// Gives up one reference to `page` for a private copy of it.
-  float *takeCopy(float *page);
+  uint8_t *takeCopy(uint8_t *page);
 
   uint64_t pagesInUse() const { return used; }
 
 private:
-  uint64_t indexOf(const float *page) const {
-    return static_cast<uint64_t>(page - memory.as<float>()) / pageFloats;
+  uint64_t indexOf(const uint8_t *page) const {
+    return static_cast<uint64_t>(page - memory.as<uint8_t>()) / pageBytes;
   }
 
   Mapping memory;
-  uint64_t pageFloats = 0;
+  uint64_t pageBytes = 0;
   uint64_t used = 0;
   uint64_t untouched = 0; ///< index of the first page that was never used
   std::vector<uint32_t> references;
-  std::vector<float *> freed;
+  std::vector<uint8_t *> freed;
 };
 
 /// Token sequences whose keys and values are in pages, shared after copy()
@@ -63,7 +63,7 @@ class KVCache {
 public:
   /// False if the address space for `sequenceCount` sequences of `maxTokens`
   /// cannot be had.
-  bool create(uint64_t pageFloats, uint32_t sequenceCount, uint64_t maxTokens);
+  bool create(uint64_t pageBytes, uint32_t sequenceCount, uint64_t maxTokens);
 
   uint32_t sequenceCount() const {
     return static_cast<uint32_t>(sequences.size());
@@ -73,7 +73,7 @@ public:
     return sequences[sequence].tokens;
   }
   /// Page table: entry i holds tokens from i * LLMOPT_PAGE_TOKENS.
-  float *const *pages(uint32_t sequence) const {
+  uint8_t *const *pages(uint32_t sequence) const {
     return sequences[sequence].pages.data();
   }
   uint64_t pagesInUse() const { return store.pagesInUse(); }
@@ -89,7 +89,7 @@ public:
 private:
   struct Sequence {
     uint64_t tokens = 0;
-    std::vector<float *>
+    std::vector<uint8_t *>
         pages; ///< as many as maxTokens need; null beyond the end
   };
 

@@ -73,11 +73,11 @@ llmopt_status Session::setUp(const llmopt_session_options &options) {
   if (const llmopt_status status =
           executor.create(static_cast<uint32_t>(roundUp(rows, kRowUnit))))
     return status;
-  const uint64_t pageFloats =
-      llmopt_page_floats(facts.layers, facts.kv_heads, facts.head_dim);
+  const uint64_t pageBytes = llmopt_page_bytes(facts.kv_format, facts.layers,
+                                               facts.kv_heads, facts.head_dim);
   logits = Mapping::reserve(uint64_t{std::max(batch, executor.capacity())} *
                             facts.vocabulary * sizeof(float));
-  if (!cache.create(pageFloats, batch, tokens) || !logits)
+  if (!cache.create(pageBytes, batch, tokens) || !logits)
     return fail(
         LLMOPT_OUT_OF_RESOURCES,
         "no address space for a cache of %u sequences of %u tokens; use a "

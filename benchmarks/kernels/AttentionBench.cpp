@@ -21,16 +21,16 @@ public:
   AttentionRun(const AttentionKernelKey &key, AttentionFunction function,
                int64_t past, int64_t rows)
       : key(key), function(function), past(past), rows(rows),
-        pageFloats(llmopt_page_floats(1, key.kvHeads, key.headDim)),
-        cache((past + rows + 63) / 64 * pageFloats * 4),
+        pageBytes(llmopt_page_bytes(key.kv, 1, key.kvHeads, key.headDim)),
+        cache((past + rows + 63) / 64 * pageBytes),
         stride((key.heads + 2 * key.kvHeads) * key.headDim),
         qkv(rows * stride * 4), y(rows * key.heads * key.headDim * 4),
         scratch(kMaxThreads * scratchBytes(key)) {
     fill(cache, 0.01f);
     fill(qkv, 0.02f);
     for (int64_t page = 0; page < (past + rows + 63) / 64; ++page)
-      table.push_back(reinterpret_cast<float *>(cache.data()) +
-                      page * pageFloats);
+      table.push_back(reinterpret_cast<uint8_t *>(cache.data()) +
+                      page * pageBytes);
     segment.rows = rows;
     segment.past = past;
     segment.pages = table.data();
@@ -65,11 +65,11 @@ private:
 
   AttentionKernelKey key;
   AttentionFunction function;
-  int64_t past, rows, pageFloats;
+  int64_t past, rows, pageBytes;
   HugeBuffer cache;
   int64_t stride;
   HugeBuffer qkv, y, scratch;
-  std::vector<float *> table;
+  std::vector<uint8_t *> table;
   llmopt_segment segment = {};
   llmopt_call call = {};
 };
@@ -83,8 +83,8 @@ void benchAttention(const KernelLibrary &library, const AttentionKernelKey &key,
   struct Load {
     int64_t past, rows;
   };
-  for (Load load :
-       {Load{127, 1}, Load{1023, 1}, Load{0, 128}, Load{512, 128}}) {
+  for (Load load : {Load{127, 1}, Load{1023, 1}, Load{8191, 1}, Load{0, 128},
+                    Load{512, 128}, Load{1536, 512}}) {
     AttentionRun run(key, library.get<AttentionFunction>(name), load.past,
                      load.rows);
     llvm::outs() << llvm::format("  %4d new of %-4d", int(load.rows),

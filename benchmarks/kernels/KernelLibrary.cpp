@@ -48,11 +48,12 @@ std::vector<RowKernelKey> rowKernels(Isa isa) {
 
 std::vector<AttentionKernelKey> attentionKernels(Isa isa) {
   std::vector<AttentionKernelKey> keys;
-#define ATTENTION_SHAPE(heads, kvHeads, headDim)                               \
-  keys.push_back(                                                              \
-      {AttentionKernel::RopeAppend, heads, kvHeads, headDim, 1.0f, isa});      \
+#define ATTENTION_KERNEL(heads, kvHeads, headDim, kv, window, softcap)         \
+  keys.push_back({AttentionKernel::RopeAppend, heads, kvHeads, headDim, 1.0f,  \
+                  isa, LLMOPT_KV_##kv});                                       \
   keys.push_back({AttentionKernel::Attention, heads, kvHeads, headDim,         \
-                  1 / std::sqrt(headDim * 1.0f), isa});
+                  1 / std::sqrt(headDim * 1.0f), isa, LLMOPT_KV_##kv, window,  \
+                  softcap});
 #include "passes/Lowering/Kernels/Kernels.inc"
   return keys;
 }

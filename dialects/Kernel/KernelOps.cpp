@@ -375,6 +375,12 @@ LogicalResult AttentionOp::verify() {
   if (failed(checkColumns(*this, getOutput(), getHeads() * getHeadDim(),
                           "output")))
     return failure();
+  if (int64_t(getWindow()) < 0)
+    return emitOpError("window must not be negative, got ")
+           << int64_t(getWindow());
+  if (!getSoftcap().isFinite() || getSoftcap().isNegative())
+    return emitOpError("softcap must be finite and not negative, got ")
+           << getSoftcap().convertToFloat();
   return checkSeparate(*this, getQkv(), getOutput());
 }
 

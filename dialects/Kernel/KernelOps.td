@@ -28,6 +28,12 @@ def Kernel_Epilogue : Kernel_Enum<"Epilogue", "what a product does with its sums
   I32EnumAttrCase<"SiluMul", 2, "silu_mul">
 ]>;
 
+def Kernel_KVFormat : Kernel_Enum<"KVFormat", "numbers that the KV cache holds, as llmopt_kv_format of the model ABI", [
+  I32EnumAttrCase<"F32", 0, "f32">,
+  I32EnumAttrCase<"BF16", 1, "bf16">,
+  I32EnumAttrCase<"Int8", 2, "int8">
+]>;
+
 def Kernel_RowDomain : Kernel_Enum<"RowDomain", "which rows a buffer holds", [
   I32EnumAttrCase<"Tokens", 0, "tokens">,
   I32EnumAttrCase<"Logits", 1, "logits">
@@ -241,15 +247,16 @@ def Kernel_GatherRowsOp : Kernel_Op<"gather_rows"> {
 //===----------------------------------------------------------------------===//
 
 def Kernel_RopeAppendOp : Kernel_Op<"rope_append", [DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
-  let summary = "rotate q in place, rotate k and copy v into the cache";
+  let summary = "rotate q and k in place, append k and v to the cache";
   let description = [{
-    A row of qkv is [q of all heads | k of all kv_heads | v of all kv_heads].
+    A row of qkv is [q of all heads | k of all kv_heads | v of all kv_heads]. `kv` is the format of the cache.
 
     Constraints: H1 heads is a positive multiple of kv_heads, qkv has (heads + 2 kv_heads) * head_dim columns; H2 the table is raw
     [max_positions, head_dim]; H4 head_dim is a positive multiple of 8, at most 256.
   }];
   let arguments = (ins Kernel_Floats:$qkv, Kernel_WeightType:$table, I64Attr:$layer,
-                       I64Attr:$heads, I64Attr:$kv_heads, I64Attr:$head_dim);
+                       I64Attr:$heads, I64Attr:$kv_heads, I64Attr:$head_dim,
+                       DefaultValuedAttr<Kernel_KVFormat, "::llmopt::kernel::KVFormat::F32">:$kv);
   let assemblyFormat = "$qkv `,` $table `layer` $layer attr-dict `:` type($qkv) `,` qualified(type($table))";
   let hasVerifier = 1;
 }
@@ -257,12 +264,15 @@ def Kernel_RopeAppendOp : Kernel_Op<"rope_append", [DeclareOpInterfaceMethods<Me
 def Kernel_AttentionOp : Kernel_Op<"attention", [DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
   let summary = "causal attention of the call's rows over the cache";
   let description = [{
-    Reads q from qkv and keys and values of `layer` from the cache.
+    Reads q from qkv and keys and values of `layer` from the cache. `window` and `softcap` as for `llmopt.attention`.
 
-    Constraints: H1 and H4 as for rope_append; H3 output has heads * head_dim columns; H5 qkv and output are different buffers.
+    Constraints: H1 and H4 as for rope_append; H3 output has heads * head_dim columns; H5 qkv and output are different buffers;
+    H6 window is not negative; H7 softcap is finite and not negative.
   }];
   let arguments = (ins Kernel_Floats:$qkv, Kernel_Floats:$output, I64Attr:$layer,
-                       I64Attr:$heads, I64Attr:$kv_heads, I64Attr:$head_dim, F32Attr:$scale);
+                       I64Attr:$heads, I64Attr:$kv_heads, I64Attr:$head_dim, F32Attr:$scale,
+                       DefaultValuedAttr<I64Attr, "0">:$window, DefaultValuedAttr<F32Attr, "0.0f">:$softcap,
+                       DefaultValuedAttr<Kernel_KVFormat, "::llmopt::kernel::KVFormat::F32">:$kv);
   let assemblyFormat = "$qkv `->` $output `layer` $layer attr-dict `:` type($qkv) `,` type($output)";
   let hasVerifier = 1;
 }

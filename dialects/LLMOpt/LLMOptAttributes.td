@@ -146,6 +146,16 @@ def LLMOpt_Padding : LLMOpt_Enum<"Padding", "where the attention mask puts paddi
   I32EnumAttrCase<"Right", 2, "right">
 ]>;
 
+def LLMOpt_KVFormat : LLMOpt_Enum<"KVFormat", "numbers that the KV cache holds, as llmopt_kv_format of the model ABI", [
+  I32EnumAttrCase<"F32", 0, "f32">,
+  I32EnumAttrCase<"BF16", 1, "bf16">,
+  I32EnumAttrCase<"Int8", 2, "int8">
+]>;
+
+def LLMOpt_KVParameter : EnumParameter<LLMOpt_KVFormat> {
+  let defaultValue = "::llmopt::KVFormat::F32";
+}
+
 def LLMOpt_ArgumentAttr : LLMOpt_Attr<"Argument", "argument"> {
   let summary = "one input or output of the ONNX signature, kept when the functional entry is gone";
   let parameters = (ins StringRefParameter<"name">:$name, EnumParameter<LLMOpt_Role>:$role,
@@ -157,10 +167,11 @@ def LLMOpt_DecoderAttr : LLMOpt_Attr<"Decoder", "decoder"> {
   let summary = "geometry of a decoder with a KV cache";
   let description = [{
     Module attribute `llmopt.decoder`, set when the stateful entry is formed; `inputs` and `outputs` are arrays of
-    `#llmopt.argument` in the order of the ONNX signature.
+    `#llmopt.argument` in the order of the ONNX signature. `kv` is the format of the cache; sessions keep it, `run` converts.
   }];
   let parameters = (ins "int64_t":$layers, "int64_t":$heads, "int64_t":$kv_heads, "int64_t":$head_dim,
                         "int64_t":$vocabulary, "int64_t":$max_positions, EnumParameter<LLMOpt_Padding>:$padding,
+                        LLMOpt_KVParameter:$kv,
                         "::mlir::ArrayAttr":$inputs, "::mlir::ArrayAttr":$outputs);
   let assemblyFormat = "`<` struct(params) `>`";
 }

@@ -324,6 +324,12 @@ static LogicalResult verifyGeometry(AttentionLike op, int64_t rank) {
   if (int64_t(op.getHeadDim()) <= 0)
     return op.emitOpError("head_dim must be positive, got ")
            << int64_t(op.getHeadDim());
+  if (int64_t(op.getWindow()) < 0)
+    return op.emitOpError("window must not be negative, got ")
+           << int64_t(op.getWindow());
+  if (!op.getSoftcap().isFinite() || op.getSoftcap().isNegative())
+    return op.emitOpError("softcap must be finite and not negative, got ")
+           << op.getSoftcap().convertToFloat();
   Value rows[] = {op.getQuery(), op.getKey(), op.getValue(), op.getResult()};
   if (failed(checkRows(op, rows, rank)))
     return failure();

@@ -239,16 +239,19 @@ def LLMOpt_AttentionOp : LLMOpt_AttentionBase<"attention", [Pure, AttrSizedOpera
     ```
     query [batch, sequence, heads * head_dim], key and value [batch, sequence, kv_heads * head_dim] (the rotary embedding is applied already),
     past and present [batch, kv_heads, tokens, head_dim]. present = past then new; for `right` padding, row b's new keys are stored after its
-    own sum(mask[b]) - sequence past keys. Query i of a row sees the keys up to its own position that the mask keeps:
-    `softmax(scale * q k^T) v`; a row that sees no key is unspecified.
+    own sum(mask[b]) - sequence past keys. Query i of a row sees the keys up to its own position that the mask keeps, of these only the last
+    `window` where that is not 0, counted with hidden ones: `softmax(cap(scale * q k^T)) v`, with `cap(x) = softcap * tanh(x / softcap)`,
+    or x where softcap is 0; a row that sees no key is unspecified.
 
     Constraints: A1 heads is a positive multiple of kv_heads, head_dim is positive; A2 last dimensions are heads * head_dim and
     kv_heads * head_dim; A3 past keys and values come together, [batch, kv_heads, tokens, head_dim]; A4 padding is `none` exactly when
-    there is no mask; A6 query, key, value and result have three dimensions, of which the first two can be equal.
+    there is no mask; A6 query, key, value and result have three dimensions, of which the first two can be equal; A8 window is not
+    negative; A9 softcap is finite and not negative.
   }];
   let arguments = (ins LLMOpt_Activations:$query, LLMOpt_Activations:$key, LLMOpt_Activations:$value,
                        Optional<4DTensorOf<[F32]>>:$past_key, Optional<4DTensorOf<[F32]>>:$past_value, Optional<LLMOpt_Indices>:$mask,
-                       LLMOpt_Padding:$padding, I64Attr:$heads, I64Attr:$kv_heads, I64Attr:$head_dim, F32Attr:$scale);
+                       LLMOpt_Padding:$padding, I64Attr:$heads, I64Attr:$kv_heads, I64Attr:$head_dim, F32Attr:$scale,
+                       DefaultValuedAttr<I64Attr, "0">:$window, DefaultValuedAttr<F32Attr, "0.0f">:$softcap);
   let results = (outs LLMOpt_Activations:$result, 4DTensorOf<[F32]>:$present_key, 4DTensorOf<[F32]>:$present_value);
   let assemblyFormat = [{
     $query `,` $key `,` $value (`past` `(` $past_key^ `,` $past_value `)`)? (`mask` `(` $mask^ `)`)? $padding attr-dict
@@ -264,11 +267,12 @@ def LLMOpt_CachedAttentionOp : LLMOpt_AttentionBase<"cached_attention", [MemoryE
     `llmopt.attention` after the stateful entry is formed: rows [rows, features] belong to the sequences of the call, keys and values are appended to the
     cache of `layer`, and masks, positions and lengths are the call's.
 
-    Constraints: A1, A2 as for `llmopt.attention`; A5 layer is not negative; A7 query, key, value and result have two dimensions, of
+    Constraints: A1, A2, A8, A9 as for `llmopt.attention`; A5 layer is not negative; A7 query, key, value and result have two dimensions, of
     which the first can be equal.
   }];
   let arguments = (ins LLMOpt_Activations:$query, LLMOpt_Activations:$key, LLMOpt_Activations:$value,
-                       I64Attr:$layer, I64Attr:$heads, I64Attr:$kv_heads, I64Attr:$head_dim, F32Attr:$scale);
+                       I64Attr:$layer, I64Attr:$heads, I64Attr:$kv_heads, I64Attr:$head_dim, F32Attr:$scale,
+                       DefaultValuedAttr<I64Attr, "0">:$window, DefaultValuedAttr<F32Attr, "0.0f">:$softcap);
   let results = (outs LLMOpt_Activations:$result);
   let assemblyFormat = "$query `,` $key `,` $value `layer` $layer attr-dict `:` functional-type(operands, results)";
   let extraClassDeclaration = geometryDeclaration;

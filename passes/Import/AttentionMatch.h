@@ -39,6 +39,10 @@ struct Projection {
 struct AttentionMatch {
   int64_t heads = 0, kvHeads = 0, headDim = 0;
   float scale = 1;
+  /// Last keys that a query sees, its own included; 0: all.
+  int64_t window = 0;
+  /// Of the scores, as in llmopt.attention; 0: none.
+  float softcap = 0;
   Projection query, key, value;
   /// Inputs of the model; null when there is no past.
   mlir::Value pastKey, pastValue;

@@ -204,7 +204,8 @@ LogicalResult RaiseValueProduct::matchNode(onnx::NodeOp node,
       rewriter, location, TypeRange{type, present, present}, *query, *key,
       match->value.source, match->pastKey, match->pastValue, match->mask,
       match->mask ? Padding::Left : Padding::None, match->heads, match->kvHeads,
-      match->headDim, APFloat(match->scale));
+      match->headDim, APFloat(match->scale), match->window,
+      APFloat(match->softcap));
   for (Value result : results)
     rewriter.replaceAllUsesWith(result, attention.getResult());
   replacePresent(*match, match->presentKey, attention.getPresentKey(),

@@ -136,10 +136,15 @@ LogicalResult RaiseAttention::checkOptions(onnx::NodeOp node,
                     "supported");
   if (getIntAttr(node, "rotary_interleaved", 0))
     return refuse("interleaved rotary embedding is not supported");
-  if (getIntAttr(node, "local_window_size", -1) != -1)
-    return refuse("a sliding window is not supported");
-  if (getFloatAttr(node, "softcap", 0) != 0)
-    return refuse("a soft cap is not supported");
+  if (int64_t window = getIntAttr(node, "local_window_size", -1);
+      window != -1 && window <= 0)
+    return refuse("local_window_size is " + Twine(window) +
+                  ", expected -1 or a positive number");
+  if (getIntAttr(node, "sliding_window_cache", 0))
+    return refuse("a cache of the window alone is not supported");
+  if (float softcap = getFloatAttr(node, "softcap", 0);
+      !(softcap >= 0 && std::isfinite(softcap)))
+    return refuse("softcap must be finite and not negative");
   if (getIntAttr(node, "smooth_softmax", 0) > 0)
     return refuse("smooth softmax is not supported");
   if (!getIntAttr(node, "causal", 1))
@@ -253,7 +258,9 @@ void RaiseAttention::replaceByAttention(onnx::NodeOp node,
   auto attention = AttentionOp::create(
       rewriter, node.getLoc(), TypeRange{query, present, present}, parts[0],
       parts[1], parts[2], pastKey, pastValue, mask, Padding::Right,
-      geometry.heads, geometry.kvHeads, geometry.headDim, APFloat(scale));
+      geometry.heads, geometry.kvHeads, geometry.headDim, APFloat(scale),
+      std::max<int64_t>(getIntAttr(node, "local_window_size", -1), 0),
+      APFloat(getFloatAttr(node, "softcap", 0)));
   // A fourth output is not used.
   for (auto [result, value] :
        llvm::zip(node.getResults(), attention.getResults()))

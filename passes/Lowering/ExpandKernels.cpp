@@ -215,14 +215,27 @@ static LinearKernelKey keyOf(kernel::LinearOp op, Isa isa) {
 }
 
 template <typename AttentionOp>
-static AttentionKernelKey keyOf(AttentionOp op, AttentionKernel kernel,
-                                float scale, Isa isa) {
+static AttentionKernelKey geometryOf(AttentionOp op, AttentionKernel kernel,
+                                     float scale, Isa isa) {
   return {kernel,
           int64_t(op.getHeads()),
           int64_t(op.getKvHeads()),
           int64_t(op.getHeadDim()),
           scale,
-          isa};
+          isa,
+          static_cast<llmopt_kv_format>(op.getKv())};
+}
+
+static AttentionKernelKey keyOf(kernel::RopeAppendOp op, Isa isa) {
+  return geometryOf(op, AttentionKernel::RopeAppend, 1, isa);
+}
+
+static AttentionKernelKey keyOf(kernel::AttentionOp op, Isa isa) {
+  AttentionKernelKey key = geometryOf(op, AttentionKernel::Attention,
+                                      op.getScale().convertToFloat(), isa);
+  key.window = op.getWindow();
+  key.softcap = op.getSoftcap().convertToFloat();
+  return key;
 }
 
 void ForwardExpander::expandOp(kernel::EmbeddingOp op, KernelBuilder &k) {
@@ -277,17 +290,14 @@ void ForwardExpander::expandOp(kernel::GatherRowsOp op, KernelBuilder &k) {
 }
 
 void ForwardExpander::expandOp(kernel::RopeAppendOp op, KernelBuilder &k) {
-  k.call(getOrCreateKernel(
-             module, keyOf(op, AttentionKernel::RopeAppend, 1, context.isa)),
+  k.call(getOrCreateKernel(module, keyOf(op, context.isa)),
          {frame.call, at(op.getQkv()), k.size(strideOf(op.getQkv())),
           at(op.getTable()), k.size(int64_t(op.getLayer())), frame.thread,
           frame.threads});
 }
 
 void ForwardExpander::expandOp(kernel::AttentionOp op, KernelBuilder &k) {
-  AttentionKernelKey key = keyOf(op, AttentionKernel::Attention,
-                                 op.getScale().convertToFloat(), context.isa);
-  k.call(getOrCreateKernel(module, key),
+  k.call(getOrCreateKernel(module, keyOf(op, context.isa)),
          {frame.call, at(op.getQkv()), k.size(strideOf(op.getQkv())),
           at(op.getOutput()), k.size(strideOf(op.getOutput())),
           k.size(int64_t(op.getLayer())), frame.thread, frame.threads,
@@ -319,9 +329,7 @@ static int64_t scratchBytesOf(func::FuncOp kernels, Isa isa) {
           std::max(bytes, linearScratchBytes(keyOf(linear, isa),
                                              columnsOf(linear.getWeight())));
     if (auto attention = dyn_cast<kernel::AttentionOp>(op))
-      bytes = std::max(bytes, scratchBytes(keyOf(
-                                  attention, AttentionKernel::Attention,
-                                  attention.getScale().convertToFloat(), isa)));
+      bytes = std::max(bytes, scratchBytes(keyOf(attention, isa)));
   });
   return llvm::alignTo(bytes + attributeOf(kernels, kPrivateBytesAttrName),
                        kAlignment);

@@ -50,6 +50,7 @@ private:
 };
 
 struct FormSession : llmopt::impl::FormSessionBase<FormSession> {
+  using FormSessionBase::FormSessionBase;
   void runOnOperation() override;
 };
 
@@ -148,7 +149,8 @@ LogicalResult RowRewriter::rewriteAttention(AttentionOp op) {
       builder, op.getLoc(), overRows(op.getResult().getType()),
       mapping.lookup(op.getQuery()), mapping.lookup(op.getKey()),
       mapping.lookup(op.getValue()), signature.layers[op], op.getHeads(),
-      op.getKvHeads(), op.getHeadDim(), op.getScale());
+      op.getKvHeads(), op.getHeadDim(), op.getScale(), op.getWindow(),
+      op.getSoftcap());
   mapping.map(op.getResult(), cached.getResult());
   return success();
 }
@@ -222,7 +224,7 @@ void FormSession::runOnOperation() {
     return signalPassFailure();
   }
   eraseDeadOperations(main);
-  FailureOr<SessionSignature> signature = SessionSignature::analyze(main);
+  FailureOr<SessionSignature> signature = SessionSignature::analyze(main, kv);
   if (failed(signature) || failed(RowRewriter(*signature).run()))
     return signalPassFailure();
   module->setAttr(kDecoderAttrName, signature->decoder);

@@ -9,6 +9,7 @@
 #ifndef LLMOPT_PASSES_LOWERING_PASSES_H
 #define LLMOPT_PASSES_LOWERING_PASSES_H
 
+#include "dialects/LLMOpt/LLMOptOps.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/Pass/Pass.h"
 #include "target/Isa.h"

@@ -35,6 +35,10 @@ def FormSession : Pass<"llmopt-form-session", "::mlir::ModuleOp"> {
     attention depends on the mask or past keys, anything but the rotary embedding depends on positions, or an operation has no
     meaning over rows.
   }];
+  let options = [Option<"kv", "kv", "::llmopt::KVFormat", "::llmopt::KVFormat::F32", "numbers that the cache holds",
+    [{::llvm::cl::values(clEnumValN(::llmopt::KVFormat::F32, "f32", "floats"),
+                        clEnumValN(::llmopt::KVFormat::BF16, "bf16", "bfloat16"),
+                        clEnumValN(::llmopt::KVFormat::Int8, "int8", "int8 with a scale per token and head"))}]>];
   let dependentDialects = ["::llmopt::LLMOptDialect", "::mlir::func::FuncDialect"];
 }
 

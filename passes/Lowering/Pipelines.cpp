@@ -15,8 +15,9 @@
 using namespace llmopt;
 using namespace mlir;
 
-void llmopt::populateSelectPipeline(OpPassManager &manager) {
-  manager.addPass(createFormSession());
+void llmopt::populateSelectPipeline(OpPassManager &manager,
+                                    const SelectOptions &options) {
+  manager.addPass(createFormSession({options.kv}));
   // Equal weights, such as a tied embedding and head, become one.
   manager.addPass(createCSEPass());
   manager.addNestedPass<func::FuncOp>(createFuseLinears());
@@ -49,10 +50,11 @@ void llmopt::populateExpandGraphPipeline(OpPassManager &manager,
 }
 
 void llmopt::registerLoweringPipelines() {
-  PassPipelineRegistration<>("llmopt-select",
-                             "turn the functional entry of a decoder into a "
-                             "stateful one, fuse products",
-                             populateSelectPipeline);
+  PassPipelineRegistration<SelectOptions>(
+      "llmopt-select",
+      "turn the functional entry of a decoder into a stateful one, fuse "
+      "products",
+      populateSelectPipeline);
   PassPipelineRegistration<>(
       "llmopt-bufferize",
       "turn the stateful entry into kernel operations on planned buffers",

@@ -9,15 +9,27 @@
 #ifndef LLMOPT_PASSES_LOWERING_PIPELINES_H
 #define LLMOPT_PASSES_LOWERING_PIPELINES_H
 
+#include "dialects/LLMOpt/LLMOptOps.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Pass/PassOptions.h"
 #include "target/Isa.h"
 
 namespace llmopt {
 
+struct SelectOptions : mlir::PassPipelineOptions<SelectOptions> {
+  Option<KVFormat> kv{
+      *this, "kv", llvm::cl::desc("numbers that the cache holds"),
+      llvm::cl::init(KVFormat::F32),
+      llvm::cl::values(clEnumValN(KVFormat::F32, "f32", "floats"),
+                       clEnumValN(KVFormat::BF16, "bf16", "bfloat16"),
+                       clEnumValN(KVFormat::Int8, "int8",
+                                  "int8 with a scale per token and head"))};
+};
+
 /// `llmopt-select`: `@main` with the ONNX signature becomes `@forward` over
 /// rows, and products that share their activations become one.
-void populateSelectPipeline(mlir::OpPassManager &manager);
+void populateSelectPipeline(mlir::OpPassManager &manager,
+                            const SelectOptions &options);
 
 /// `llmopt-bufferize`: `@forward` on tensors becomes kernel operations on
 /// planned buffers with verified barriers.

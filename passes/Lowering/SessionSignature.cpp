@@ -20,7 +20,7 @@ namespace {
 /// Builds a SessionSignature step by step; every step reports what it refuses.
 class Analysis {
 public:
-  explicit Analysis(func::FuncOp main) { signature.main = main; }
+  Analysis(func::FuncOp main, KVFormat kv) : kv(kv) { signature.main = main; }
 
   FailureOr<SessionSignature> run();
 
@@ -49,6 +49,7 @@ private:
   }
 
   SessionSignature signature;
+  KVFormat kv;
   func::ReturnOp terminator;
 };
 
@@ -299,7 +300,7 @@ LogicalResult Analysis::describeDecoder() {
   signature.decoder = DecoderAttr::get(
       signature.main.getContext(), signature.layers.size(),
       attention->getHeads(), attention->getKvHeads(), attention->getHeadDim(),
-      vocabulary, *positions, attention->getPadding(),
+      vocabulary, *positions, attention->getPadding(), kv,
       describe(/*results=*/false), describe(/*results=*/true));
   return success();
 }
@@ -321,6 +322,7 @@ FailureOr<SessionSignature> Analysis::run() {
   return signature;
 }
 
-FailureOr<SessionSignature> SessionSignature::analyze(func::FuncOp main) {
-  return Analysis(main).run();
+FailureOr<SessionSignature> SessionSignature::analyze(func::FuncOp main,
+                                                      KVFormat kv) {
+  return Analysis(main, kv).run();
 }

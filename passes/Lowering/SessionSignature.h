@@ -28,7 +28,8 @@ struct SessionSignature {
 
   /// Explains `main`; emits a diagnostic and fails when it is no decoder whose
   /// masks and past can become state.
-  static mlir::FailureOr<SessionSignature> analyze(mlir::func::FuncOp main);
+  static mlir::FailureOr<SessionSignature> analyze(mlir::func::FuncOp main,
+                                                   KVFormat kv);
 
   /// The name of an argument in the ONNX signature, for diagnostics and
   /// descriptors.

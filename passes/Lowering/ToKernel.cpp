@@ -59,6 +59,7 @@ private:
 
   func::FuncOp tensors;
   KernelPlacement &placement;
+  kernel::KVFormat kv = kernel::KVFormat::F32;
   OpBuilder builder;
   WeightTable weights;
   /// Buffers that hold a tensor, for all rows or those whose logits are wanted.
@@ -92,7 +93,11 @@ KernelEmitter::KernelEmitter(func::FuncOp tensors, func::FuncOp kernels,
                              KernelPlacement &placement)
     : tensors(tensors), placement(placement),
       builder(OpBuilder::atBlockEnd(&kernels.getBody().front())),
-      weights(OpBuilder(kernels), atStart(kernels)) {}
+      weights(OpBuilder(kernels), atStart(kernels)) {
+  auto module = tensors->getParentOfType<ModuleOp>();
+  if (auto decoder = module->getAttrOfType<DecoderAttr>(kDecoderAttrName))
+    kv = static_cast<kernel::KVFormat>(decoder.getKv());
+}
 
 //===----------------------------------------------------------------------===//
 // Buffers
@@ -290,12 +295,14 @@ LogicalResult KernelEmitter::emit(CachedAttentionOp op) {
     return failure();
   Location location = op.getLoc();
   kernel::RopeAppendOp::create(builder, location, *qkv, *table, op.getLayer(),
-                               op.getHeads(), op.getKvHeads(), op.getHeadDim());
+                               op.getHeads(), op.getKvHeads(), op.getHeadDim(),
+                               kv);
   Value output = makeBuffer(location, "attention", columnsOf(op.getResult()),
                             RowDomain::Tokens);
   kernel::AttentionOp::create(builder, location, *qkv, output, op.getLayer(),
                               op.getHeads(), op.getKvHeads(), op.getHeadDim(),
-                              op.getScale());
+                              op.getScale(), op.getWindow(), op.getSoftcap(),
+                              kv);
   allRows.floats[op.getResult()] = output;
   return success();
 }

@@ -29,6 +29,12 @@ StringRef nameOfPadding(int32_t padding) {
                                            : "none";
 }
 
+StringRef nameOfKVFormat(int32_t format) {
+  return format == LLMOPT_KV_BF16   ? "bf16"
+         : format == LLMOPT_KV_INT8 ? "int8"
+                                    : "f32";
+}
+
 std::string buildIdOf(const llmopt_model_descriptor &model) {
   return toHex(ArrayRef(model.build_id), /*LowerCase=*/true);
 }
@@ -118,6 +124,7 @@ json::Object toJSON(const llmopt_model_info &info) {
       {"max_sequence", info.max_sequence},
       {"max_batch", info.max_batch},
       {"padding", nameOfPadding(info.padding)},
+      {"kv", nameOfKVFormat(info.descriptor->kv_format)},
       {"isa", info.isa},
       {"variant_reason", info.variant_reason},
       {"variants", std::move(variants)},

@@ -38,6 +38,7 @@ struct Totals {
 };
 
 llvm::StringRef nameOfPadding(int32_t padding);
+llvm::StringRef nameOfKVFormat(int32_t format);
 /// Hexadecimal digits of the build id.
 std::string buildIdOf(const llmopt_model_descriptor &model);
 Totals totalsOf(llvm::ArrayRef<llmopt_weight_descriptor> weights);

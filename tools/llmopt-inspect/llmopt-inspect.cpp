@@ -50,7 +50,8 @@ static void printDecoder(const llmopt_model_info &info) {
          << ", vocabulary " << info.vocabulary << '\n'
          << "positions " << info.max_positions << ", sessions of "
          << info.max_batch << " x " << info.max_sequence << " tokens, padding "
-         << nameOfPadding(info.padding) << '\n';
+         << nameOfPadding(info.padding) << ", cache "
+         << nameOfKVFormat(info.descriptor->kv_format) << '\n';
 }
 
 static void printRow(StringRef name, StringRef format, StringRef kernel,

@@ -22,23 +22,36 @@ inline constexpr int64_t kAttentionTileRows = 6;
 inline constexpr int64_t kPageBytes = kPageTokens * 4;
 inline constexpr int64_t kPageVectors = kPageTokens / kLanes;
 
+/// Integer attention writes numbers as two digits, high * 128 + low, with high
+/// in [-127, 127] and low in [-64, 63]; this is the largest one.
+inline constexpr float kLargestDigits = 127 * 128;
+
 /// Byte offsets of a task's state in scratch.
 struct AttentionScratch {
-  explicit AttentionScratch(int64_t headDim)
-      : rowBytes(llvm::alignTo(headDim, kLanes) * 4),
-        scores(kAttentionTileRows * rowBytes),
-        outputs(scores + kAttentionTileRows * kPageBytes),
-        maxima(outputs + kAttentionTileRows * rowBytes),
-        sums(maxima + kVectorBytes), factors(sums + kVectorBytes),
-        limits(factors + kVectorBytes), bytes(limits + kVectorBytes) {}
+  explicit AttentionScratch(const AttentionKernelKey &key);
 
-  int64_t rowBytes;              ///< of a query (at offset 0) and of an output
+  /// Components of a head that lie one after the other in an output; pairs of
+  /// bf16 come from the two halves of a head.
+  int64_t partDim;
+  int64_t parts;                 ///< 1 or 2
+  int64_t partBytes;             ///< of an output's part, whole vectors
+  int64_t digitBytes;            ///< of the high, or the low, digits of a query
+  int64_t rowBytes;              ///< of a query (at offset 0)
+  int64_t outputBytes;           ///< of an output
   int64_t scores;                ///< f32 [6][64]
-  int64_t outputs;               ///< f32 [6][head_dim padded]
+  int64_t outputs;               ///< f32 [6][parts][partDim padded]
   int64_t maxima, sums, factors; ///< f32 [6]
-  int64_t limits;                ///< i64 [6]: keys that the row may see
+  int64_t firsts, limits;        ///< i64 [6]: keys first..limit-1 are seen
+  // Of int8.
+  int64_t weightDigits;          ///< [6][2][64]: high, then low digits
+  int64_t querySums, weightSums; ///< i32 [6][2]: of the digits
+  int64_t queryScales;           ///< f32 [6]
+  int64_t weightScales;          ///< f32 [6]
   int64_t bytes;
 };
+
+/// Bytes of a row's weightDigits.
+inline constexpr int64_t kWeightDigitBytes = 2 * kPageTokens;
 
 /// The two products of attention for one page.
 enum class AttentionTile {
@@ -51,8 +64,8 @@ enum class AttentionTile {
 /// else competes for the registers of their loops.
 mlir::func::FuncOp getOrCreateAttentionTile(mlir::ModuleOp module,
                                             AttentionTile which,
-                                            int64_t headDim, int64_t rows,
-                                            Isa isa);
+                                            const AttentionKernelKey &key,
+                                            int64_t rows);
 
 /// Fields of an llmopt_segment, sizes as i64.
 struct SegmentValues {
@@ -69,6 +82,9 @@ SegmentValues loadSegment(KernelBuilder &k, mlir::Value call,
 mlir::Value loadPageKeys(KernelBuilder &k, const AttentionKernelKey &key,
                          mlir::Value pages, mlir::Value index,
                          mlir::Value layer, mlir::Value kvHead);
+
+/// Bytes of the keys, or the values, of a kv head in a page.
+int64_t partBytes(const AttentionKernelKey &key);
 
 /// Runs body(offset, lanes) for pieces of `step` lanes of 0..count-1: whole
 /// ones in a loop, then the rest of them, if any. Offsets and lanes are in

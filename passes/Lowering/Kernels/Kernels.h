@@ -16,6 +16,7 @@
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/BuiltinOps.h"
+#include "target/CallLayout.h"
 #include "target/Isa.h"
 #include "target/PackedFormat.h"
 
@@ -110,7 +111,17 @@ struct AttentionKernelKey {
   int64_t headDim; ///< a multiple of 8, at most 256
   float scale;     ///< of the scores; 1 for RopeAppend
   Isa isa;
+  llmopt_kv_format kv = LLMOPT_KV_F32; ///< of the cache
+  /// A query sees the last `window` keys, its own included; 0: all. Of
+  /// Attention, else 0.
+  int64_t window = 0;
+  /// Scores become softcap * tanh(score / softcap); 0: they stay. Of Attention,
+  /// else 0.
+  float softcap = 0;
 };
+
+/// "f32", "bf16" or "int8".
+llvm::StringRef stringify(llmopt_kv_format format);
 
 std::string kernelName(const AttentionKernelKey &key);
 mlir::func::FuncOp getOrCreateKernel(mlir::ModuleOp module,

@@ -33,7 +33,11 @@ Value loadPageKeys(KernelBuilder &k, const AttentionKernelKey &key, Value pages,
                    Value index, Value layer, Value kvHead) {
   Value page = k.load(k.ptrType(), k.at(pages, k.mul(index, 8)));
   Value slice = k.add(k.mul(layer, key.kvHeads), kvHead);
-  return k.at(page, k.mul(slice, 2 * key.headDim * kPageTokens * 4));
+  return k.at(page, k.mul(slice, 2 * partBytes(key)));
+}
+
+int64_t partBytes(const AttentionKernelKey &key) {
+  return llmopt_page_part_bytes(key.kv, key.headDim);
 }
 
 void forEachPiece(KernelBuilder &k, int64_t count, int64_t step,
@@ -45,43 +49,139 @@ void forEachPiece(KernelBuilder &k, int64_t count, int64_t step,
     body(k.size(whole), count - whole);
 }
 
-/// Rotates the pairs (i, i + head_dim / 2) of a head; `write` gets the results,
-/// the index of the first component and the number of lanes.
-static void
-rotate(KernelBuilder &k, int64_t headDim, Value head, Value cosines,
-       function_ref<void(Value result, Value first, int64_t lanes)> write) {
+/// Components i and i + head_dim / 2 of a head, from `first` on.
+struct Halves {
+  Value low, high;
+  Value first;
+  int64_t lanes;
+};
+
+/// Runs body for pieces of a head's halves.
+static void forEachHalves(KernelBuilder &k, int64_t headDim, Value head,
+                          function_ref<void(const Halves &)> body) {
   int64_t half = headDim / 2;
   forEachPiece(k, half, kLanes, [&](Value index, int64_t lanes) {
-    Value count = k.size(lanes), offset = k.mul(index, 4);
-    auto read = [&](Value base, int64_t first) {
-      return k.loadFloats(k.at(k.at(base, offset), first * 4), count);
-    };
-    Value x1 = read(head, 0), x2 = read(head, half);
-    Value cosine = read(cosines, 0), sine = read(cosines, half);
-    Value y1 = k.sub(k.mul(x1, cosine), k.mul(x2, sine));
-    Value y2 = k.add(k.mul(x2, cosine), k.mul(x1, sine));
-    write(y1, index, lanes);
-    write(y2, k.add(index, half), lanes);
+    Value from = k.at(head, k.mul(index, 4)), count = k.size(lanes);
+    body({k.loadFloats(from, count), k.loadFloats(k.at(from, half * 4), count),
+          index, lanes});
   });
 }
 
-/// Appends one key and one value to the cache page slice `keys`.
-static void appendToken(KernelBuilder &k, int64_t headDim, Value key,
-                        Value value, Value cosines, Value keys, Value slot) {
+/// Rotates the pairs (i, i + head_dim / 2) of a head in place.
+static void rotate(KernelBuilder &k, int64_t headDim, Value head,
+                   Value cosines) {
+  int64_t half = headDim / 2;
+  forEachHalves(k, headDim, head, [&](const Halves &x) {
+    Value offset = k.mul(x.first, 4), count = k.size(x.lanes);
+    Value angles = k.at(cosines, offset), to = k.at(head, offset);
+    Value cosine = k.loadFloats(angles, count);
+    Value sine = k.loadFloats(k.at(angles, half * 4), count);
+    k.storeFloats(k.sub(k.mul(x.low, cosine), k.mul(x.high, sine)), to, count);
+    k.storeFloats(k.add(k.mul(x.high, cosine), k.mul(x.low, sine)),
+                  k.at(to, half * 4), count);
+  });
+}
+
+//===----------------------------------------------------------------------===//
+// Formats of the cache
+//===----------------------------------------------------------------------===//
+
+/// Appends one key and one value to a page in f32.
+static void appendFloats(KernelBuilder &k, int64_t headDim, Value key,
+                         Value value, Value keys, Value values, Value slot) {
   Value column = k.at(keys, k.mul(slot, 4));
-  rotate(k, headDim, key, cosines,
-         [&](Value result, Value first, int64_t lanes) {
-           Value to = k.at(column, k.mul(first, kPageTokens * 4));
-           for (int64_t lane = 0; lane < lanes; ++lane)
-             k.store(k.extract(result, lane), to, lane * kPageTokens * 4);
-         });
-  Value values = k.at(keys, headDim * kPageTokens * 4);
-  Value row = k.at(values, k.mul(slot, headDim * 4));
   forEachPiece(k, headDim, kLanes, [&](Value index, int64_t lanes) {
     Value offset = k.mul(index, 4), count = k.size(lanes);
+    Value components = k.loadFloats(k.at(key, offset), count);
+    Value to = k.at(column, k.mul(index, kPageTokens * 4));
+    for (int64_t lane = 0; lane < lanes; ++lane)
+      k.store(k.extract(components, lane), to, lane * kPageTokens * 4);
+    Value row = k.at(values, k.mul(slot, headDim * 4));
     k.storeFloats(k.loadFloats(k.at(value, offset), count), k.at(row, offset),
                   count);
   });
+}
+
+/// Nearest bf16, ties to even, in the low bits; NaN stays NaN.
+static Value toBFloat(KernelBuilder &k, Value x) {
+  auto constant = [&](int64_t value) { return k.constant(k.ints(), value); };
+  Value bits = k.bitcast(x, k.ints());
+  Value odd = k.bitAnd(k.shiftRight(bits, constant(16)), 1);
+  Value rounded = k.shiftRight(k.add(k.add(bits, 0x7fff), odd), constant(16));
+  Value isNaN = k.less(constant(0x7f800000), k.bitAnd(bits, 0x7fffffff));
+  return k.select(isNaN, constant(0x7fc0), rounded);
+}
+
+/// The two halves of a head as pairs of bf16.
+static Value toPairs(KernelBuilder &k, const Halves &x) {
+  return k.add(k.shiftLeft(toBFloat(k, x.high), k.constant(k.ints(), 16)),
+               toBFloat(k, x.low));
+}
+
+static void appendPairs(KernelBuilder &k, int64_t headDim, Value key,
+                        Value value, Value keys, Value values, Value slot) {
+  Value column = k.at(keys, k.mul(slot, 4));
+  forEachHalves(k, headDim, key, [&](const Halves &x) {
+    Value to = k.at(column, k.mul(x.first, kPageTokens * 4));
+    Value pairs = toPairs(k, x);
+    for (int64_t lane = 0; lane < x.lanes; ++lane)
+      k.store(k.extract(pairs, lane), to, lane * kPageTokens * 4);
+  });
+  Value row = k.at(values, k.mul(slot, headDim * 2));
+  forEachHalves(k, headDim, value, [&](const Halves &x) {
+    // Stored as floats, for their bits: half a vector may end the page.
+    k.storeFloats(k.bitcast(toPairs(k, x), k.floats()),
+                  k.at(row, k.mul(x.first, 4)), k.size(x.lanes));
+  });
+}
+
+/// Quantizes a head as PagePart does and writes its scale; body gets the codes
+/// of 16 components, with +128, and the first one's index.
+static void quantizeHead(KernelBuilder &k, int64_t headDim, Value head,
+                         Value scaleAt,
+                         function_ref<void(Value, Value, int64_t)> body) {
+  auto load = [&](Value index, int64_t lanes) {
+    return k.loadFloats(k.at(head, k.mul(index, 4)), k.size(lanes));
+  };
+  Value largest = k.splat(0.0f);
+  for (int64_t i = 0; i < headDim; i += kLanes)
+    largest = k.max(k.absolute(load(k.size(i), std::min(kLanes, headDim - i))),
+                    largest);
+  Value maximum = k.reduceMax(largest);
+  Value isZero = k.less(maximum, k.constantF32(0x1p-100f));
+  Value zero = k.constantF32(0.0f), limit = k.constantF32(127.0f);
+  Value inverse = k.broadcast(k.select(isZero, zero, k.div(limit, maximum)));
+  k.store(k.select(isZero, zero, k.div(maximum, limit)), scaleAt);
+  forEachPiece(k, headDim, kLanes, [&](Value index, int64_t lanes) {
+    Value codes = k.roundToInt(k.mul(load(index, lanes), inverse));
+    body(k.truncate(k.add(codes, 128), VectorType::get(kLanes, k.i8Type())),
+         index, lanes);
+  });
+}
+
+static void appendCodes(KernelBuilder &k, int64_t headDim, Value key,
+                        Value value, Value keys, Value values, Value slot) {
+  auto scaleAt = [&](Value part) {
+    return k.at(k.at(part, headDim * kPageTokens), k.mul(slot, 4));
+  };
+  Value column = k.at(keys, k.mul(slot, 4));
+  quantizeHead(k, headDim, key, scaleAt(keys),
+               [&](Value codes, Value index, int64_t lanes) {
+                 // Four components of a token share 32 bits.
+                 Value fours =
+                     k.bitcast(codes, VectorType::get(4, k.i32Type()));
+                 Value to = k.at(column, k.mul(index, kPageTokens));
+                 for (int64_t i = 0; i < lanes / 4; ++i)
+                   k.store(k.extract(fours, i), to, i * kPageTokens * 4);
+               });
+  Value row =
+      k.at(k.at(values, k.mul(k.div(slot, 4), headDim * 4)), k.rem(slot, 4));
+  quantizeHead(k, headDim, value, scaleAt(values),
+               [&](Value codes, Value index, int64_t lanes) {
+                 Value to = k.at(row, k.mul(index, 4));
+                 for (int64_t lane = 0; lane < lanes; ++lane)
+                   k.store(k.extract(codes, lane), to, lane * 4);
+               });
 }
 
 void emitRopeAppend(KernelBuilder &k, const AttentionKernelKey &key,
@@ -92,6 +192,9 @@ void emitRopeAppend(KernelBuilder &k, const AttentionKernelKey &key,
   auto [firstRow, lastRow] =
       k.partition(loadCount(k, call, CallLayout::rows), args[5], args[6]);
   Value positions = k.load(k.ptrType(), call, CallLayout::positions);
+  auto *append = key.kv == LLMOPT_KV_F32    ? appendFloats
+                 : key.kv == LLMOPT_KV_BF16 ? appendPairs
+                                            : appendCodes;
 
   auto appendRow = [&](const SegmentValues &segment, Value row) {
     Value position = k.signExtend(
@@ -101,19 +204,16 @@ void emitRopeAppend(KernelBuilder &k, const AttentionKernelKey &key,
     Value page = k.div(token, kPageTokens), slot = k.rem(token, kPageTokens);
     Value queries = k.at(qkv, k.mul(row, k.mul(stride, 4)));
     k.loop(k.size(key.heads), 1, [&](Value head) {
-      Value q = k.at(queries, k.mul(head, headBytes));
-      rotate(k, key.headDim, q, cosines,
-             [&](Value result, Value first, int64_t lanes) {
-               k.storeFloats(result, k.at(q, k.mul(first, 4)), k.size(lanes));
-             });
+      rotate(k, key.headDim, k.at(queries, k.mul(head, headBytes)), cosines);
     });
     Value newKeys = k.at(queries, key.heads * headBytes);
     Value newValues = k.at(newKeys, key.kvHeads * headBytes);
     k.loop(k.size(key.kvHeads), 1, [&](Value head) {
-      Value offset = k.mul(head, headBytes);
-      appendToken(k, key.headDim, k.at(newKeys, offset),
-                  k.at(newValues, offset), cosines,
-                  loadPageKeys(k, key, segment.pages, page, layer, head), slot);
+      Value offset = k.mul(head, headBytes), newKey = k.at(newKeys, offset);
+      rotate(k, key.headDim, newKey, cosines);
+      Value keys = loadPageKeys(k, key, segment.pages, page, layer, head);
+      append(k, key.headDim, newKey, k.at(newValues, offset), keys,
+             k.at(keys, partBytes(key)), slot);
     });
   };
 
@@ -132,6 +232,18 @@ void emitRopeAppend(KernelBuilder &k, const AttentionKernelKey &key,
 // Keys
 //===----------------------------------------------------------------------===//
 
+StringRef stringify(llmopt_kv_format format) {
+  switch (format) {
+  case LLMOPT_KV_F32:
+    return "f32";
+  case LLMOPT_KV_BF16:
+    return "bf16";
+  case LLMOPT_KV_INT8:
+    return "int8";
+  }
+  llvm_unreachable("unknown format of the cache");
+}
+
 StringRef stringify(AttentionKernel kernel) {
   return kernel == AttentionKernel::Attention ? "attention" : "rope_append";
 }
@@ -141,6 +253,12 @@ std::string kernelName(const AttentionKernelKey &key) {
                                    key.heads, key.kvHeads, key.headDim);
   if (key.kernel == AttentionKernel::Attention)
     name += llvm::formatv("_s{0:x-8}", llvm::bit_cast<uint32_t>(key.scale));
+  if (key.window)
+    name += llvm::formatv("_w{0}", key.window);
+  if (key.softcap != 0)
+    name += llvm::formatv("_c{0:x-8}", llvm::bit_cast<uint32_t>(key.softcap));
+  if (key.kv != LLMOPT_KV_F32)
+    name += "_" + stringify(key.kv).str();
   return name + "_" + stringify(key.isa).str();
 }
 

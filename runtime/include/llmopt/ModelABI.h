@@ -40,7 +40,7 @@ extern "C" {
 #endif
 
 enum {
-  LLMOPT_ABI_VERSION = 3,
+  LLMOPT_ABI_VERSION = 4,
   LLMOPT_WEIGHTS_ALIGNMENT = 2 << 20, /* bytes: a huge page */
   LLMOPT_BUILD_ID_BYTES = 16,
   LLMOPT_PAGE_TOKENS = 64,  /* tokens of one KV cache page */
@@ -64,7 +64,7 @@ typedef struct llmopt_segment {
   uint32_t reserved;
   /* Page table of the sequence: pages[t / LLMOPT_PAGE_TOKENS] holds token t;
    * valid for past + rows tokens. */
-  float *const *pages;
+  uint8_t *const *pages;
   /* NULL, or one byte per key position [past + rows]: 0 hides the key from
    * every query of the sequence. Causality is applied in any case. */
   const uint8_t *key_mask;
@@ -167,26 +167,54 @@ typedef void (*llmopt_graph_entry)(llmopt_graph_call *call);
 |*
 |* A page holds LLMOPT_PAGE_TOKENS tokens of one sequence, of all layers:
 |*
-|*   float page[layers][kv_heads][2][head_dim * LLMOPT_PAGE_TOKENS]
+|*   page[layers][kv_heads][2][llmopt_page_part_bytes]
 |*
-|* [0] are the keys, after the rotary embedding, transposed: [head_dim][token];
-|* a vector holds one component of many keys. [1] are the values:
-|* [token][head_dim].
+|* [0] are the keys, after the rotary embedding, [1] the values. Keys are
+|* transposed: a vector holds the same components of many keys.
+|*
+|*              keys                          values
+|*   f32   [head_dim][token]             [token][head_dim]
+|*   bf16  [head_dim / 2][token][2]      [token][head_dim / 2][2]
+|*   int8  [head_dim / 4][token][4]      [token / 4][head_dim][token % 4]
+|*         float scale[token]            float scale[token]
+|*
+|* A pair of bf16 holds components i and i + head_dim / 2. Codes of int8 are
+|* stored with +128, in [1, 255]: component = (code - 128) * scale.
 |* Slots past the end of the sequence hold zeros or what a rewound token left.
 \*===----------------------------------------------------------------------===*/
 
-/* Floats from the start of a page to the keys of a layer and head; the values
- * follow head_dim * LLMOPT_PAGE_TOKENS floats later. */
-static inline uint64_t llmopt_page_offset(uint32_t kv_heads, uint32_t head_dim,
-                                          uint32_t layer, uint32_t head) {
-  return ((uint64_t)layer * kv_heads + head) * 2 * head_dim *
-         LLMOPT_PAGE_TOKENS;
+typedef enum llmopt_kv_format {
+  LLMOPT_KV_F32 = 0,
+  LLMOPT_KV_BF16 = 1,
+  LLMOPT_KV_INT8 = 2 /* a scale per token and head */
+} llmopt_kv_format;
+
+/* Bytes of the keys, or the values, of one layer and head in a page. */
+static inline uint64_t llmopt_page_part_bytes(int32_t kv_format,
+                                              uint32_t head_dim) {
+  switch (kv_format) {
+  case LLMOPT_KV_BF16:
+    return (uint64_t)head_dim * LLMOPT_PAGE_TOKENS * 2;
+  case LLMOPT_KV_INT8:
+    return ((uint64_t)head_dim + 4) * LLMOPT_PAGE_TOKENS;
+  default:
+    return (uint64_t)head_dim * LLMOPT_PAGE_TOKENS * 4;
+  }
 }
 
-/* Floats of one page. */
-static inline uint64_t llmopt_page_floats(uint32_t layers, uint32_t kv_heads,
-                                          uint32_t head_dim) {
-  return llmopt_page_offset(kv_heads, head_dim, layers, 0);
+/* Bytes from the start of a page to the keys of a layer and head; the values
+ * follow them. */
+static inline uint64_t llmopt_page_offset(int32_t kv_format, uint32_t kv_heads,
+                                          uint32_t head_dim, uint32_t layer,
+                                          uint32_t head) {
+  return ((uint64_t)layer * kv_heads + head) * 2 *
+         llmopt_page_part_bytes(kv_format, head_dim);
+}
+
+/* Bytes of one page. */
+static inline uint64_t llmopt_page_bytes(int32_t kv_format, uint32_t layers,
+                                         uint32_t kv_heads, uint32_t head_dim) {
+  return llmopt_page_offset(kv_format, kv_heads, head_dim, layers, 0);
 }
 
 /*===----------------------------------------------------------------------===*\
@@ -354,8 +382,10 @@ typedef struct llmopt_model_descriptor {
                              call */
   uint32_t max_sequence, max_batch; /* bounds of step sessions */
   int32_t padding;                  /* llmopt_padding */
+  int32_t kv_format;                /* llmopt_kv_format */
 
   uint32_t input_count, output_count, weight_count, variant_count;
+  uint32_t reserved;
   const llmopt_tensor_descriptor *inputs, *outputs;
   const llmopt_weight_descriptor *weights;
   const llmopt_variant *variants;
@@ -414,7 +444,7 @@ LLMOPT_STATIC_ASSERT(sizeof(llmopt_kernel_counter) == 16, "ABI");
 LLMOPT_STATIC_ASSERT(sizeof(llmopt_kernel_class) == 40, "ABI");
 LLMOPT_STATIC_ASSERT(sizeof(llmopt_graph_tensor) == 72, "ABI");
 LLMOPT_STATIC_ASSERT(sizeof(llmopt_graph_call) == 80, "ABI");
-LLMOPT_STATIC_ASSERT(sizeof(llmopt_model_descriptor) == 152, "ABI");
+LLMOPT_STATIC_ASSERT(sizeof(llmopt_model_descriptor) == 160, "ABI");
 LLMOPT_STATIC_ASSERT(sizeof(llmopt_footer) == 80, "ABI");
 
 #ifdef __cplusplus

@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "KernelTest.h"
+#include "runtime/PagePart.h"
 #include <cmath>
 #include <limits>
 
@@ -27,13 +28,14 @@ struct SequenceShape {
 struct Sequence {
   Sequence(SequenceShape shape, const AttentionKernelKey &key, int64_t firstRow)
       : shape(shape), tokens(shape.past + shape.rows) {
-    int64_t floats = llmopt_page_floats(kLayers, key.kvHeads, key.headDim);
+    int64_t bytes =
+        llmopt_page_bytes(key.kv, kLayers, key.kvHeads, key.headDim);
     for (int64_t page = 0; page < (tokens + 63) / 64; ++page) {
-      pages.emplace_back(floats * 4);
-      std::fill_n(pages.back().data(), floats, NAN);
+      pages.emplace_back(bytes);
+      std::fill_n(pages.back().data(), bytes / 4, NAN);
     }
     for (Buffer &page : pages)
-      table.push_back(page.data());
+      table.push_back(reinterpret_cast<uint8_t *>(page.data()));
     for (int64_t token = 0; token < tokens; ++token)
       mask.push_back(token >= shape.leftPadding &&
                      token % 10 >= shape.hiddenTenths);
@@ -47,25 +49,31 @@ struct Sequence {
                masked ? mask.data() : nullptr};
   }
 
-  const float *keys(const AttentionKernelKey &key, int64_t token,
-                    int64_t head) const {
-    return table[token / 64] +
-           llmopt_page_offset(key.kvHeads, key.headDim, kLayer, head);
+  /// A key or value as the cache holds it.
+  std::vector<float> read(const AttentionKernelKey &key, int64_t token,
+                          int64_t head, bool isKey) const {
+    uint8_t *part =
+        table[token / 64] +
+        llmopt_page_offset(key.kv, key.kvHeads, key.headDim, kLayer, head) +
+        (isKey ? 0 : llmopt_page_part_bytes(key.kv, key.headDim));
+    std::vector<float> components(key.headDim);
+    runtime::PagePart(part, key.kv, key.headDim, isKey)
+        .read(token % 64, components.data());
+    return components;
   }
-  float keyAt(const AttentionKernelKey &key, int64_t token, int64_t head,
-              int64_t d) const {
-    return keys(key, token, head)[d * 64 + token % 64];
+  std::vector<float> keyAt(const AttentionKernelKey &key, int64_t token,
+                           int64_t head) const {
+    return read(key, token, head, true);
   }
-  float valueAt(const AttentionKernelKey &key, int64_t token, int64_t head,
-                int64_t d) const {
-    return keys(key, token,
-                head)[key.headDim * 64 + token % 64 * key.headDim + d];
+  std::vector<float> valueAt(const AttentionKernelKey &key, int64_t token,
+                             int64_t head) const {
+    return read(key, token, head, false);
   }
 
   SequenceShape shape;
   int64_t tokens;
   std::vector<Buffer> pages;
-  std::vector<float *> table;
+  std::vector<uint8_t *> table;
   std::vector<uint8_t> mask;
   llmopt_segment segment;
 };
@@ -77,6 +85,8 @@ struct Batch {
       : attention(attention), rope(attention), threads(threads) {
     rope.kernel = AttentionKernel::RopeAppend;
     rope.scale = 1;
+    rope.window = 0;
+    rope.softcap = 0;
     append = library.get<RopeAppendFunction>(kernelName(rope));
     attend = library.get<AttentionFunction>(kernelName(attention));
     stride = (attention.heads + 2 * attention.kvHeads) * attention.headDim;
@@ -216,15 +226,35 @@ protected:
             ASSERT_NEAR(after[head * key.headDim + d],
                         rotated(batch, before + head * key.headDim, row, d),
                         1e-6);
-        for (int64_t head = 0; head < key.kvHeads; ++head)
+        for (int64_t head = 0; head < key.kvHeads; ++head) {
+          const float *k = before + (key.heads + head) * key.headDim;
+          std::vector<double> rotatedKey, value;
           for (int64_t d = 0; d < key.headDim; ++d) {
-            const float *k = before + (key.heads + head) * key.headDim;
-            ASSERT_NEAR(sequence.keyAt(key, token, head, d),
-                        rotated(batch, k, row, d), 1e-6);
-            ASSERT_EQ(sequence.valueAt(key, token, head, d),
-                      k[key.kvHeads * key.headDim + d]);
+            rotatedKey.push_back(rotated(batch, k, row, d));
+            value.push_back(k[key.kvHeads * key.headDim + d]);
           }
+          checkStored(key.kv, sequence.keyAt(key, token, head), rotatedKey,
+                      1e-6);
+          checkStored(key.kv, sequence.valueAt(key, token, head), value, 0);
+        }
       }
+  }
+
+  /// Checks that the cache holds the nearest numbers of its format; `slack` is
+  /// the error of what was rounded.
+  static void checkStored(llmopt_kv_format format,
+                          const std::vector<float> &stored,
+                          const std::vector<double> &exact, double slack) {
+    double largest = 0;
+    for (double x : exact)
+      largest = std::max(largest, std::fabs(x));
+    for (auto [d, x] : llvm::enumerate(exact)) {
+      double step = format == LLMOPT_KV_BF16
+                        ? std::ldexp(1.0, std::ilogb(stored[d]) - 7)
+                    : format == LLMOPT_KV_INT8 ? largest / 127
+                                               : 0;
+      ASSERT_NEAR(stored[d], x, slack + 0.5001 * step) << "component " << d;
+    }
   }
 
   /// Checks one row and head against softmax in double over the cache as it is.
@@ -235,31 +265,53 @@ protected:
     int64_t kvHead = head / (key.heads / key.kvHeads);
     const float *q = batch.qkv.data() + row * batch.stride + head * key.headDim;
     std::vector<double> weights(sequence.shape.past + i + 1, 0.0);
-    double total = 0, magnitude = 0;
+    bool isInt8 = key.kv == LLMOPT_KV_INT8;
+    double total = 0, magnitude = 0, largestQ = 0;
+    for (int64_t d = 0; d < key.headDim; ++d)
+      largestQ = std::max(largestQ, double(std::fabs(q[d])));
     for (size_t token = 0; token < weights.size(); ++token) {
-      if (!sequence.mask[token])
+      bool isInWindow = !key.window || token + key.window >= weights.size();
+      if (!sequence.mask[token] || !isInWindow)
         continue;
       double score = 0, terms = 0;
+      std::vector<float> k = sequence.keyAt(key, token, kvHead);
       for (int64_t d = 0; d < key.headDim; ++d) {
-        double term = q[d] * double(sequence.keyAt(key, token, kvHead, d));
-        score += term;
-        terms += std::fabs(term);
+        score += q[d] * double(k[d]);
+        terms += std::fabs((isInt8 ? largestQ : double(q[d])) * k[d]);
       }
       magnitude = std::max(magnitude, terms * key.scale);
-      weights[token] = std::exp(score * key.scale);
+      score *= key.scale;
+      if (key.softcap != 0)
+        score = key.softcap * std::tanh(score / key.softcap);
+      weights[token] = std::exp(score);
       total += weights[token];
     }
+    // Digits of queries and weights are off by half of 1 / 16256 of the largest
+    // one; an error of the scores counts twice in a weight.
+    constexpr double kDigitError = 0.5 / 16256;
+    std::vector<std::vector<float>> values;
+    double largest = 0;
+    for (size_t token = 0; token < weights.size(); ++token) {
+      values.push_back(weights[token] == 0
+                           ? std::vector<float>(key.headDim)
+                           : sequence.valueAt(key, token, kvHead));
+      for (float v : values.back())
+        largest = std::max(largest, weights[token] / total * std::fabs(v));
+    }
+    double relative =
+        2e-6 * (1 + magnitude) + (isInt8 ? 2 * kDigitError * magnitude : 0);
+    double absolute = isInt8 ? kDigitError * weights.size() * largest : 0;
     for (int64_t d = 0; d < key.headDim; ++d) {
       double value = 0, size = 0;
       for (size_t token = 0; token < weights.size(); ++token) {
         if (weights[token] == 0)
           continue;
-        double v = sequence.valueAt(key, token, kvHead, d);
+        double v = values[token][d];
         value += weights[token] / total * v;
         size += weights[token] / total * std::fabs(v);
       }
       ASSERT_NEAR(batch.y.data()[row * batch.yStride + head * key.headDim + d],
-                  value, 2e-6 * (1 + magnitude) * size)
+                  value, relative * size + absolute)
           << "row " << row << ", head " << head << ", component " << d;
     }
   }

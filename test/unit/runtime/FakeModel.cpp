@@ -35,8 +35,10 @@ struct Cell {
   uint32_t slot;
 
   Cell(const llmopt_segment &segment, uint32_t t, uint32_t layer, uint32_t head)
-      : keys(segment.pages[t / LLMOPT_PAGE_TOKENS] +
-             llmopt_page_offset(kKVHeads, kHeadDim, layer, head)),
+      : keys(reinterpret_cast<float *>(segment.pages[t / LLMOPT_PAGE_TOKENS] +
+                                       llmopt_page_offset(LLMOPT_KV_F32,
+                                                          kKVHeads, kHeadDim,
+                                                          layer, head))),
         values(keys + kHeadDim * LLMOPT_PAGE_TOKENS),
         slot(t % LLMOPT_PAGE_TOKENS) {}
 
