@@ -6,10 +6,14 @@
 // Options that mean something else, and lengths that do not come from the mask, are refused.
 // RUN: sed 's/softcap = 0.0/rotary_interleaved = 1 : i64, softcap = 0.0/' %s | not llmopt-opt -weights-of=%s -llmopt-import 2>&1 | FileCheck %s --check-prefix=INTERLEAVED
 // INTERLEAVED: operator GroupQueryAttention (domain com.microsoft, version 1) cannot be compiled: interleaved rotary embedding is not supported
-// RUN: sed 's/softcap = 0.0/softcap = 30.0/' %s | not llmopt-opt -weights-of=%s -llmopt-import 2>&1 | FileCheck %s --check-prefix=SOFTCAP
-// SOFTCAP: operator GroupQueryAttention (domain com.microsoft, version 1) cannot be compiled: a soft cap is not supported
-// RUN: sed 's/softcap = 0.0/local_window_size = 4 : i64, softcap = 0.0/' %s | not llmopt-opt -weights-of=%s -llmopt-import 2>&1 | FileCheck %s --check-prefix=WINDOW
-// WINDOW: operator GroupQueryAttention (domain com.microsoft, version 1) cannot be compiled: a sliding window is not supported
+// RUN: sed 's/softcap = 0.0/softcap = -30.0/' %s | not llmopt-opt -weights-of=%s -llmopt-import 2>&1 | FileCheck %s --check-prefix=SOFTCAP
+// SOFTCAP: operator GroupQueryAttention (domain com.microsoft, version 1) cannot be compiled: softcap must be finite and not negative
+// RUN: sed 's/softcap = 0.0/local_window_size = 0 : i64, softcap = 0.0/' %s | not llmopt-opt -weights-of=%s -llmopt-import 2>&1 | FileCheck %s --check-prefix=WINDOW
+// WINDOW: operator GroupQueryAttention (domain com.microsoft, version 1) cannot be compiled: local_window_size is 0, expected -1 or a positive number
+// RUN: sed 's/softcap = 0.0/local_window_size = 4 : i64, sliding_window_cache = 1 : i64, softcap = 0.0/' %s | not llmopt-opt -weights-of=%s -llmopt-import 2>&1 | FileCheck %s --check-prefix=WINDOWCACHE
+// WINDOWCACHE: operator GroupQueryAttention (domain com.microsoft, version 1) cannot be compiled: a cache of the window alone is not supported
+// RUN: sed 's/softcap = 0.0/local_window_size = 4 : i64, softcap = 30.0/' %s | llmopt-opt -weights-of=%s -llmopt-import | FileCheck %s --check-prefix=BOTH
+// BOTH: llmopt.attention {{.*}} right {head_dim = 2 : i64, heads = 2 : i64, kv_heads = 1 : i64, scale = 5.000000e-01 : f32, softcap = 3.000000e+01 : f32, window = 4 : i64}
 // RUN: sed 's/softcap = 0.0/causal = 0 : i64, softcap = 0.0/' %s | not llmopt-opt -weights-of=%s -llmopt-import 2>&1 | FileCheck %s --check-prefix=CAUSAL
 // CAUSAL: operator GroupQueryAttention (domain com.microsoft, version 1) cannot be compiled: attention that is not causal is not supported
 // RUN: sed 's/softcap = 0.0/smooth_softmax = 1 : i64, softcap = 0.0/' %s | not llmopt-opt -weights-of=%s -llmopt-import 2>&1 | FileCheck %s --check-prefix=SMOOTH

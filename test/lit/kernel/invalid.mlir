@@ -450,3 +450,19 @@ func.func @F2(%n: i64) {
   }
   return
 }
+
+// -----
+
+func.func @H6(%qkv: memref<?x128xf32>, %y: memref<?x64xf32>) {
+  // expected-error @below {{window must not be negative, got -3}}
+  kernel.attention %qkv -> %y layer 0 {heads = 4, kv_heads = 2, head_dim = 16, scale = 0.25 : f32, window = -3 : i64} : memref<?x128xf32>, memref<?x64xf32>
+  return
+}
+
+// -----
+
+func.func @H7(%qkv: memref<?x128xf32>, %y: memref<?x64xf32>) {
+  // expected-error @below {{softcap must be finite and not negative, got INF}}
+  kernel.attention %qkv -> %y layer 0 {heads = 4, kv_heads = 2, head_dim = 16, scale = 0.25 : f32, softcap = 0x7F800000 : f32} : memref<?x128xf32>, memref<?x64xf32>
+  return
+}

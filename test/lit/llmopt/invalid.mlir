@@ -676,3 +676,21 @@ func.func @A7(%q: tensor<?x?x16xf32>) {
     : (tensor<?x?x16xf32>, tensor<?x?x16xf32>, tensor<?x?x16xf32>) -> tensor<?x?x16xf32>
   return
 }
+
+// -----
+
+func.func @A8(%q: tensor<?x16xf32>, %k: tensor<?x8xf32>) {
+  // expected-error @below {{window must not be negative, got -1}}
+  %o = llmopt.cached_attention %q, %k, %k layer 0 {heads = 4, kv_heads = 2, head_dim = 4, scale = 0.5 : f32, window = -1 : i64}
+    : (tensor<?x16xf32>, tensor<?x8xf32>, tensor<?x8xf32>) -> tensor<?x16xf32>
+  return
+}
+
+// -----
+
+func.func @A9(%q: tensor<?x?x16xf32>, %k: tensor<?x?x8xf32>) {
+  // expected-error @below {{softcap must be finite and not negative, got -2}}
+  %o, %pk, %pv = llmopt.attention %q, %k, %k none {heads = 4, kv_heads = 2, head_dim = 4, scale = 0.5 : f32, softcap = -2.0 : f32}
+    : (tensor<?x?x16xf32>, tensor<?x?x8xf32>, tensor<?x?x8xf32>) -> (tensor<?x?x16xf32>, tensor<?x2x?x4xf32>, tensor<?x2x?x4xf32>)
+  return
+}

@@ -14,11 +14,11 @@ using namespace llmopt::runtime;
 
 namespace {
 
-constexpr uint64_t kPageFloats = 16, kTokens = 200; // 4 pages of 64 tokens
+constexpr uint64_t kPageBytes = 16, kTokens = 200; // 4 pages of 64 tokens
 
 TEST(KVCache, TakesAndReturnsPages) {
   KVCache cache;
-  ASSERT_TRUE(cache.create(kPageFloats, 2, kTokens));
+  ASSERT_TRUE(cache.create(kPageBytes, 2, kTokens));
   EXPECT_EQ(cache.pagesInUse(), 0u);
   cache.append(0, 64);
   EXPECT_EQ(cache.pagesInUse(), 1u);
@@ -35,11 +35,11 @@ TEST(KVCache, TakesAndReturnsPages) {
 
 TEST(KVCache, PagesAreZeroWhenHandedOut) {
   KVCache cache;
-  ASSERT_TRUE(cache.create(kPageFloats, 1, kTokens));
+  ASSERT_TRUE(cache.create(kPageBytes, 1, kTokens));
   for (int repeat = 0; repeat < 2; ++repeat) {
     cache.append(0, kTokens);
     for (uint64_t page = 0; page < 4; ++page)
-      for (uint64_t i = 0; i < kPageFloats; ++i) {
+      for (uint64_t i = 0; i < kPageBytes; ++i) {
         ASSERT_EQ(cache.pages(0)[page][i], 0.0f);
         cache.pages(0)[page][i] = 1;
       }
@@ -49,7 +49,7 @@ TEST(KVCache, PagesAreZeroWhenHandedOut) {
 
 TEST(KVCache, CopiesOnlyThePageThatIsWritten) {
   KVCache cache;
-  ASSERT_TRUE(cache.create(kPageFloats, 3, kTokens));
+  ASSERT_TRUE(cache.create(kPageBytes, 3, kTokens));
   cache.append(0, 100);
   cache.pages(0)[1][5] = 42;
   cache.copy(0, 1);
@@ -61,7 +61,7 @@ TEST(KVCache, CopiesOnlyThePageThatIsWritten) {
   EXPECT_EQ(cache.pages(1)[0], cache.pages(0)[0]);
   EXPECT_NE(cache.pages(1)[1], cache.pages(0)[1]);
   EXPECT_EQ(cache.pages(1)[1][5], 42.0f);
-  float *shared = cache.pages(0)[1];
+  uint8_t *shared = cache.pages(0)[1];
   cache.append(0, 1);
   cache.append(2, 1);
   EXPECT_EQ(cache.pages(2)[1], shared) << "the last owner needs no copy";
@@ -70,7 +70,7 @@ TEST(KVCache, CopiesOnlyThePageThatIsWritten) {
 
 TEST(KVCache, AppendAtAPageBoundaryCopiesNothing) {
   KVCache cache;
-  ASSERT_TRUE(cache.create(kPageFloats, 2, kTokens));
+  ASSERT_TRUE(cache.create(kPageBytes, 2, kTokens));
   cache.append(0, 128);
   cache.copy(0, 1);
   cache.append(0, 1);
@@ -82,7 +82,7 @@ TEST(KVCache, AppendAtAPageBoundaryCopiesNothing) {
 TEST(KVCache, NeverRunsOut) {
   KVCache cache;
   constexpr uint32_t kSequences = 3;
-  ASSERT_TRUE(cache.create(kPageFloats, kSequences, kTokens));
+  ASSERT_TRUE(cache.create(kPageBytes, kSequences, kTokens));
   uint32_t state = 1;
   const auto random = [&](uint64_t bound) {
     state = state * 1664525u + 1013904223u;
