@@ -257,7 +257,7 @@ def Kernel_RopeAppendOp : Kernel_Op<"rope_append", [DeclareOpInterfaceMethods<Me
   let arguments = (ins Kernel_Floats:$qkv, Kernel_WeightType:$table, I64Attr:$layer,
                        I64Attr:$heads, I64Attr:$kv_heads, I64Attr:$head_dim,
                        DefaultValuedAttr<Kernel_KVFormat, "::llmopt::kernel::KVFormat::F32">:$kv);
-  let assemblyFormat = "$qkv `,` $table `layer` $layer attr-dict `:` type($qkv) `,` qualified(type($table))";
+  let assemblyFormat = "$qkv `,` $table `layer` $layer (`kv` $kv^)? attr-dict `:` type($qkv) `,` qualified(type($table))";
   let hasVerifier = 1;
 }
 
@@ -273,7 +273,7 @@ def Kernel_AttentionOp : Kernel_Op<"attention", [DeclareOpInterfaceMethods<Memor
                        I64Attr:$heads, I64Attr:$kv_heads, I64Attr:$head_dim, F32Attr:$scale,
                        DefaultValuedAttr<I64Attr, "0">:$window, DefaultValuedAttr<F32Attr, "0.0f">:$softcap,
                        DefaultValuedAttr<Kernel_KVFormat, "::llmopt::kernel::KVFormat::F32">:$kv);
-  let assemblyFormat = "$qkv `->` $output `layer` $layer attr-dict `:` type($qkv) `,` type($output)";
+  let assemblyFormat = "$qkv `->` $output `layer` $layer (`kv` $kv^)? attr-dict `:` type($qkv) `,` type($output)";
   let hasVerifier = 1;
 }
 
