@@ -90,6 +90,7 @@ int64_t Admm::countChanges() {
 
 void Admm::raisePenalty(double changed) {
   float factor = changed > 0.1 ? 1.3f : changed > 0.005 ? 1.2f : 1.1f;
+  factor = std::pow(factor, options.growth);
   // The multipliers stay as they are, not their quotient by the penalty.
   x = mask.select(x, x / factor);
   penalty *= factor;

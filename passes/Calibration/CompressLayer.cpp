@@ -16,7 +16,7 @@
 using namespace llmopt;
 
 /// Sweeps after which coordinate descent changes next to nothing.
-static constexpr int kSweeps = 6;
+static constexpr int kSweeps = 5;
 
 LayerSolver::LayerSolver(const LayerStatistics &statistics,
                          const LayerOptions &layerOptions,
@@ -25,8 +25,12 @@ LayerSolver::LayerSolver(const LayerStatistics &statistics,
       hessian(statistics.hessian()) {
   if (options.pruning == PruningMethod::Auto)
     options.pruning = PruningMethod::Alps;
-  if (options.rounding == RoundingMethod::Auto)
-    options.rounding = RoundingMethod::Gptq;
+  if (options.rounding != RoundingMethod::Auto)
+    return;
+  options.rounding = RoundingMethod::Gptq;
+  options.grid.clip |= options.grid.bits < 8;
+  if (options.sweeps == 0)
+    options.sweeps = kSweeps;
 }
 
 const HessianFactor *LayerSolver::getFactor(bool activationOrder) {
@@ -106,9 +110,8 @@ void LayerSolver::round(const MatrixF &wanted, CompressedLayer &layer) {
         layer.weights, *getFactor(options.activationOrder), surgeon, parallel);
     layer.quantized = std::move(solution.quantized);
   }
-  DescentOptions descent;
-  descent.sweeps = options.sweeps == 0 ? kSweeps : options.sweeps;
-  layer.weights = refineCodes(options.grid, wanted, damped, layer.mask, descent,
+  layer.weights = refineCodes(options.grid, wanted, damped, layer.mask,
+                              {options.sweeps, options.sweeps > 0},
                               layer.quantized, parallel);
 }
 

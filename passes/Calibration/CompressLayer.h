@@ -15,7 +15,10 @@
 
 namespace llmopt {
 
+/// Auto is ALPS.
 enum class PruningMethod { Auto, Magnitude, Wanda, SparseGpt, Alps };
+/// Auto is GPTQ with a search for the best scales (Grid::clip, of less than 8
+/// bits), then coordinate descent.
 enum class RoundingMethod { Auto, Nearest, Gptq };
 
 /// What becomes of the weights of a product.
@@ -28,15 +31,15 @@ struct LayerOptions {
   double damping = 0.01;
   /// GPTQ goes through columns by falling diag H, with static scales.
   bool activationOrder = false;
-  /// Sweeps of coordinate descent after GPTQ; Auto and 0 mean the default of
-  /// the method.
+  /// Sweeps of coordinate descent after GPTQ, which also refit the scales.
+  /// RoundingMethod::Auto has some of its own.
   int sweeps = 0;
   /// Least squares for the zeros that Wanda, magnitude or SparseGPT chose.
   bool reconstruct = false;
   /// How far weights are to correct errors of earlier layers, in [0, 1], where
   /// the statistics have pairs.
-  double correction = 1;
-  int alpsIterations = 200;
+  double correction = 0.5;
+  int alpsIterations = 300;
 };
 
 /// A compressed product.

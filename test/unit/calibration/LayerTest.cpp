@@ -164,6 +164,49 @@ TEST(Layer, SparseAndQuantizedInOne) {
   }
 }
 
+TEST(Layer, DefaultsBeatEveryMethodOfTheReferences) {
+  MatrixF w = randomMatrix(32, 96, 19);
+  LayerStatistics statistics = statisticsOf(correlatedTokens(400, 96, 20));
+  for (double ratio : {0.0, .5})
+    for (Grid grid : {Grid::symmetric(3, 32), Grid::symmetric(4, 32),
+                      Grid::affine(4, 32), Grid::normalFloat4(32)}) {
+      LayerOptions options;
+      options.pattern.ratio = ratio;
+      options.grid = grid;
+      double automatic = compress(w, statistics, options).error;
+      options.pruning = PruningMethod::SparseGpt;
+      options.rounding = RoundingMethod::Gptq;
+      double gptq = compress(w, statistics, options).error;
+      options.pruning = PruningMethod::Wanda;
+      options.rounding = RoundingMethod::Nearest;
+      double nearest = compress(w, statistics, options).error;
+      EXPECT_LT(automatic, .9 * gptq);
+      EXPECT_LT(automatic, .7 * nearest);
+    }
+}
+
+TEST(Layer, CorrectsErrorsOfEarlierLayers) {
+  // Inputs that an earlier layer got wrong in a way that weights can undo.
+  MatrixF dense = correlatedTokens(400, 32, 21), w = randomMatrix(8, 32, 22);
+  MatrixF compressed =
+      dense * (MatrixF::Identity(32, 32) + .1f * randomMatrix(32, 32, 23));
+  LayerStatistics statistics(32);
+  ASSERT_TRUE(statistics.accumulatePair(
+      {compressed.data(), static_cast<size_t>(compressed.size())},
+      {dense.data(), static_cast<size_t>(dense.size())}, serialFor));
+  LayerOptions options;
+  options.grid = Grid::symmetric(8);
+  double last = std::numeric_limits<double>::infinity();
+  for (double correction : {0.0, .5, 1.0}) {
+    options.correction = correction;
+    MatrixF changed = compress(w, statistics, options).weights;
+    double error =
+        (compressed * changed.transpose() - dense * w.transpose()).norm();
+    EXPECT_LT(error, .8 * last);
+    last = error;
+  }
+}
+
 TEST(Layer, FallsBackWithoutStatistics) {
   MatrixF w = randomMatrix(4, 32, 13);
   LayerOptions options;
