@@ -64,7 +64,7 @@ bool Descent::sweepRow(int64_t row, int64_t begin, int64_t size) {
     int64_t column = begin + i;
     steps(row, i) = 0;
     float curvature = hessian(column, column), old = weights(row, column);
-    GroupScale scale = quantized.scaleOf(row, column / groupSize);
+    GridScale scale = quantized.scaleOf(row, column / groupSize);
     if (!isKept(row, column) || scale.scale == 0 || !(curvature > 0))
       continue;
     int code = encode(grid, scale, old - slope[i] / curvature);
@@ -106,7 +106,7 @@ bool Descent::sweep(const MatrixF &wanted) {
 void Descent::refitGroup(int64_t row, int64_t group) {
   int64_t begin = group * groupSize;
   int64_t size = std::min(groupSize, weights.cols() - begin);
-  GroupScale scale = quantized.scaleOf(row, group);
+  GridScale scale = quantized.scaleOf(row, group);
   VectorF units(size);
   for (int64_t i = 0; i < size; ++i)
     units[i] = decode(grid, {1, scale.zero}, quantized.codes(row, begin + i));

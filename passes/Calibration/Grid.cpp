@@ -113,7 +113,7 @@ static int zeroOfTable(const Grid &grid) {
       grid.table.begin());
 }
 
-int llmopt::encode(const Grid &grid, GroupScale scale, float weight) {
+int llmopt::encode(const Grid &grid, GridScale scale, float weight) {
   assert(!grid.isFloat() && "floats have no codes");
   if (scale.scale == 0 || weight == 0)
     return grid.kind == Grid::Kind::Table ? zeroOfTable(grid) : scale.zero;
@@ -124,7 +124,7 @@ int llmopt::encode(const Grid &grid, GroupScale scale, float weight) {
                               grid.highestCode() - scale.zero);
 }
 
-float llmopt::decode(const Grid &grid, GroupScale scale, int code) {
+float llmopt::decode(const Grid &grid, GridScale scale, int code) {
   if (grid.kind == Grid::Kind::Table)
     return grid.table[code] * scale.scale;
   return static_cast<float>(code - scale.zero) * scale.scale;
@@ -140,7 +140,7 @@ struct Group {
     return importance.empty() ? 1 : importance[i];
   }
 
-  float errorOf(GroupScale scale) const {
+  float errorOf(GridScale scale) const {
     float sum = 0;
     for (size_t i = 0; i < weights.size(); ++i) {
       float error = roundToGrid(grid, scale, weights[i]) - weights[i];
@@ -150,7 +150,7 @@ struct Group {
   }
 
   /// The scale of least squared error for the codes that `scale` leads to.
-  GroupScale refit(GroupScale scale) const {
+  GridScale refit(GridScale scale) const {
     float dot = 0, norm = 0;
     for (size_t i = 0; i < weights.size(); ++i) {
       float unit =
@@ -167,13 +167,13 @@ struct Group {
 /// The best scale seen so far.
 struct BestScale {
   const Group &group;
-  GroupScale best;
+  GridScale best;
   float error;
 
-  BestScale(const Group &group, GroupScale first)
+  BestScale(const Group &group, GridScale first)
       : group(group), best(first), error(group.errorOf(first)) {}
 
-  void consider(GroupScale candidate) {
+  void consider(GridScale candidate) {
     float candidateError = group.errorOf(candidate);
     if (candidateError < error) {
       best = candidate;
@@ -183,9 +183,9 @@ struct BestScale {
 };
 } // namespace
 
-static GroupScale fitAffine(const Grid &grid, float least, float greatest) {
+static GridScale fitAffine(const Grid &grid, float least, float greatest) {
   float maximum = static_cast<float>(grid.highestCode());
-  GroupScale result;
+  GridScale result;
   result.scale = storeScale(grid, (greatest - least) / maximum);
   if (result.scale != 0)
     result.zero =
@@ -195,7 +195,7 @@ static GroupScale fitAffine(const Grid &grid, float least, float greatest) {
 
 /// The scale that contains all weights. Codes below -highest stay free for
 /// errors that solvers add.
-static GroupScale fitAll(const Grid &grid, float least, float greatest) {
+static GridScale fitAll(const Grid &grid, float least, float greatest) {
   float magnitude = std::max(-least, greatest);
   if (grid.kind == Grid::Kind::Affine)
     return fitAffine(grid, least, greatest);
@@ -210,13 +210,13 @@ static GroupScale fitAll(const Grid &grid, float least, float greatest) {
 /// Scales of 2/5 to all of the range, and with the range reversed where the
 /// grid is not symmetric about zero: then the lowest code holds the greatest
 /// weight.
-static GroupScale searchScale(const Group &group, float least, float greatest) {
+static GridScale searchScale(const Group &group, float least, float greatest) {
   const Grid &grid = group.grid;
   BestScale search(group, fitAll(grid, least, greatest));
   constexpr int steps = 48;
   for (int i = 0; i <= steps * 3 / 5; ++i) {
     float part = 1 - static_cast<float>(i) / steps;
-    GroupScale scale = fitAll(grid, least * part, greatest * part);
+    GridScale scale = fitAll(grid, least * part, greatest * part);
     search.consider(scale);
     if (grid.kind != Grid::Kind::Affine) {
       scale.scale = -scale.scale;
@@ -228,8 +228,8 @@ static GroupScale searchScale(const Group &group, float least, float greatest) {
   return search.best;
 }
 
-GroupScale llmopt::fitGroup(const Grid &grid, ArrayRef<float> weights,
-                            ArrayRef<float> importance) {
+GridScale llmopt::fitGroup(const Grid &grid, ArrayRef<float> weights,
+                           ArrayRef<float> importance) {
   assert((importance.empty() || importance.size() == weights.size()) &&
          "sizes disagree");
   float least = 0, greatest = 0;
@@ -259,7 +259,7 @@ void llmopt::fitScales(const Grid &grid, Eigen::Ref<const MatrixF> weights,
   parallel(weights.rows(), [&](int64_t row) {
     for (int64_t g = 0, k = 0; k < columns; ++g, k += size) {
       size_t count = std::min(size, columns - k);
-      GroupScale scale = fitGroup(
+      GridScale scale = fitGroup(
           grid, {weights.data() + row * weights.outerStride() + k, count},
           importance.empty() ? importance : importance.slice(k, count));
       result.scales(row, g) = scale.scale;
@@ -274,7 +274,7 @@ void llmopt::roundAll(const Grid &grid, MatrixF &weights,
   int64_t size = grid.getGroupSize(weights.cols());
   parallel(weights.rows(), [&](int64_t row) {
     for (int64_t k = 0; k < weights.cols(); ++k) {
-      GroupScale scale = result.scaleOf(row, k / size);
+      GridScale scale = result.scaleOf(row, k / size);
       int code = encode(grid, scale, weights(row, k));
       result.codes(row, k) = static_cast<int16_t>(code);
       weights(row, k) = decode(grid, scale, code);

@@ -18,6 +18,9 @@ namespace llmopt {
 /// The values that quantized weights may have, up to a scale per row and group
 /// of columns. Zero is a value of every grid and has a code of its own, so that
 /// pruned weights stay exact zeros.
+/// Codes, their ranges and zero points are those of CodeScheme
+/// (passes/Quantization/MatrixCodes.h); scales of symmetric grids and tables
+/// may be negative where clip asks for a search.
 struct Grid {
   enum class Kind {
     /// Any float: weights are not quantized.
@@ -61,15 +64,15 @@ struct Grid {
 
 /// Scale and zero point of a group. A group of zeros has scale 0, and all its
 /// codes decode to 0.
-struct GroupScale {
+struct GridScale {
   float scale = 0;
   int zero = 0;
 };
 
 /// The scale for a group of weights. importance, if not empty, has the weight
 /// of each squared error; it is used where grid.clip asks for a search.
-GroupScale fitGroup(const Grid &grid, llvm::ArrayRef<float> weights,
-                    llvm::ArrayRef<float> importance = {});
+GridScale fitGroup(const Grid &grid, llvm::ArrayRef<float> weights,
+                   llvm::ArrayRef<float> importance = {});
 
 /// The scale as it will be stored: rounded to f16 if the grid says so, and 0,
 /// which makes all weights zero, if it is no normal float.
@@ -77,9 +80,9 @@ float storeScale(const Grid &grid, float scale);
 
 /// The code of the value nearest to a weight; ties of integers go to even, ties
 /// of table values down.
-int encode(const Grid &grid, GroupScale scale, float weight);
-float decode(const Grid &grid, GroupScale scale, int code);
-inline float roundToGrid(const Grid &grid, GroupScale scale, float weight) {
+int encode(const Grid &grid, GridScale scale, float weight);
+float decode(const Grid &grid, GridScale scale, int code);
+inline float roundToGrid(const Grid &grid, GridScale scale, float weight) {
   return decode(grid, scale, encode(grid, scale, weight));
 }
 
@@ -91,7 +94,7 @@ struct QuantizedMatrix {
   Eigen::Matrix<uint8_t, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor> zeros;
 
   bool empty() const { return codes.size() == 0; }
-  GroupScale scaleOf(int64_t row, int64_t group) const {
+  GridScale scaleOf(int64_t row, int64_t group) const {
     return {scales(row, group), zeros.size() == 0 ? 0 : zeros(row, group)};
   }
 };

@@ -112,7 +112,7 @@ static void clipGroup(float *weights, int64_t size, const MatrixF &hessian,
   for (int i = 0; i < 10; ++i) {
     float limit = greatest * (1 - static_cast<float>(i) / 20);
     VectorF clipped = original.cwiseMin(limit).cwiseMax(-limit);
-    GroupScale scale = fitGroup(
+    GridScale scale = fitGroup(
         grid, ArrayRef<float>(clipped.data(), static_cast<size_t>(size)));
     VectorF error = clipped.unaryExpr([&](float weight) {
       return roundToGrid(grid, scale, weight);

@@ -126,7 +126,7 @@ void Surgeon::fitFresh(int64_t row, int64_t column, int64_t end) {
   if (mask.size() != 0)
     for (int64_t i = 0; i < known; ++i)
       group[i] = mask(row, column + i) ? group[i] : 0;
-  GroupScale scale =
+  GridScale scale =
       fitGroup(options.grid, group,
                llvm::ArrayRef<float>(importance).slice(column, size));
   quantized.scales(row, column / groupSize) = scale.scale;
@@ -136,7 +136,7 @@ void Surgeon::fitFresh(int64_t row, int64_t column, int64_t end) {
 
 float Surgeon::quantize(int64_t row, int64_t column, float weight) {
   int64_t original = originalColumn(column);
-  GroupScale scale = quantized.scaleOf(row, original / groupSize);
+  GridScale scale = quantized.scaleOf(row, original / groupSize);
   int code = encode(options.grid, scale, weight);
   quantized.codes(row, original) = static_cast<int16_t>(code);
   return decode(options.grid, scale, code);

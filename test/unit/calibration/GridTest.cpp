@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "passes/Calibration/Grid.h"
+#include "passes/Quantization/MatrixCodes.h"
 #include "test/unit/calibration/Helpers.h"
 #include <gtest/gtest.h>
 #include <limits>
@@ -17,7 +18,7 @@ using namespace llmopt::test;
 namespace {
 
 std::vector<int> codesOf(const Grid &grid, std::vector<float> weights) {
-  GroupScale scale = fitGroup(grid, weights);
+  GridScale scale = fitGroup(grid, weights);
   std::vector<int> codes;
   for (float weight : weights)
     codes.push_back(encode(grid, scale, weight));
@@ -41,7 +42,7 @@ TEST(Grid, Int8AgreesWithRoundToNearest) {
 }
 
 TEST(Grid, AffineKnownAnswers) {
-  GroupScale scale = fitGroup(Grid::affine(2), {1, -2, 3, -4});
+  GridScale scale = fitGroup(Grid::affine(2), {1, -2, 3, -4});
   EXPECT_NEAR(scale.scale, 2.333333, 1e-6);
   EXPECT_EQ(scale.zero, 2);
   // Weights of one sign keep zero in their range.
@@ -50,15 +51,44 @@ TEST(Grid, AffineKnownAnswers) {
   EXPECT_EQ(scale.zero, 0);
 }
 
+TEST(Grid, AgreesWithTheCodesOfTheIR) {
+  MatrixF w = randomMatrix(6, 70, 12);
+  w.row(2).setZero();
+  Grid table = Grid::normalFloat4(32), half = Grid::symmetric(4, 32);
+  half.halfScales = true;
+  for (const Grid &grid : {Grid::symmetric(8), Grid::symmetric(3, 32),
+                           Grid::affine(4, 64), half, table}) {
+    CodeScheme scheme;
+    scheme.bits = grid.bits;
+    scheme.group = grid.group;
+    scheme.halfScales = grid.halfScales;
+    scheme.zeroPoints = grid.kind == Grid::Kind::Affine;
+    scheme.table = grid.table;
+    EXPECT_EQ(grid.lowestCode(), scheme.least());
+    EXPECT_EQ(grid.highestCode(), scheme.most());
+    MatrixCodes expected =
+        quantizeMatrix({w.data(), size_t(w.size())}, 70, scheme);
+    QuantizedMatrix quantized = emptyQuantized(grid, 6, 70);
+    MatrixF rounded = w;
+    fitScales(grid, w, {}, quantized, serialFor);
+    roundAll(grid, rounded, quantized, serialFor);
+    std::vector<float> values = dequantizeMatrix(expected, scheme);
+    for (int64_t i = 0; i < w.size(); ++i) {
+      EXPECT_EQ(quantized.codes.data()[i], expected.codes[i]);
+      EXPECT_NEAR(rounded.data()[i], values[i], 1e-6f);
+    }
+  }
+}
+
 TEST(Grid, ZerosSurviveEverywhere) {
   for (Grid grid :
        {Grid::symmetric(2, 0, true), Grid::symmetric(8),
         Grid::affine(3, 0, true), Grid::affine(8), Grid::normalFloat4(0, true),
         Grid::lookup({0, .5f, 1}, 0, true)}) {
     std::vector<float> weights = {0, .3f, 0, -2, 1, .01f};
-    GroupScale scale = fitGroup(grid, weights);
+    GridScale scale = fitGroup(grid, weights);
     EXPECT_EQ(roundToGrid(grid, scale, 0), 0);
-    GroupScale none = fitGroup(grid, {0, 0});
+    GridScale none = fitGroup(grid, {0, 0});
     EXPECT_EQ(none.scale, 0);
     EXPECT_EQ(roundToGrid(grid, none, 5), 0);
   }
@@ -67,7 +97,7 @@ TEST(Grid, ZerosSurviveEverywhere) {
 TEST(Grid, CodesStayInRange) {
   for (int bits = 2; bits <= 8; ++bits)
     for (Grid grid : {Grid::symmetric(bits), Grid::affine(bits)}) {
-      GroupScale scale = fitGroup(grid, {-1, .5f});
+      GridScale scale = fitGroup(grid, {-1, .5f});
       for (float weight : {-1e30f, -3.0f, 3.0f, 1e30f}) {
         int code = encode(grid, scale, weight);
         EXPECT_GE(code, grid.lowestCode());
@@ -99,8 +129,8 @@ TEST(Grid, ClippingLowersTheError) {
 TEST(Grid, ImportanceDecidesWhatIsClipped) {
   std::vector<float> weights = {.1f, .22f, .31f, .4f, 1};
   Grid grid = Grid::symmetric(3, 0, true);
-  GroupScale inner = fitGroup(grid, weights, {1, 1, 1, 1, 0});
-  GroupScale outer = fitGroup(grid, weights, {0, 0, 0, 0, 1});
+  GridScale inner = fitGroup(grid, weights, {1, 1, 1, 1, 0});
+  GridScale outer = fitGroup(grid, weights, {0, 0, 0, 0, 1});
   EXPECT_LT(std::abs(roundToGrid(grid, outer, 1) - 1), .001f);
   EXPECT_GT(std::abs(roundToGrid(grid, inner, 1) - 1), .1f);
   for (float weight : {.1f, .22f, .31f, .4f})
