@@ -28,8 +28,12 @@ static kernel::WeightDataOp dataOf(Value weight) {
 
 static std::string shapeOf(Value weight) {
   auto type = cast<kernel::WeightType>(weight.getType());
-  return llvm::formatv("{0}x{1} {2}", type.getRows(), type.getColumns(),
-                       kernel::stringifyPackFormat(type.getFormat()));
+  std::string shape =
+      llvm::formatv("{0}x{1} {2}", type.getRows(), type.getColumns(),
+                    kernel::stringifyPackFormat(type.getFormat()));
+  if (type.getGroup() != 0)
+    shape += llvm::formatv("({0})", type.getGroup());
+  return shape;
 }
 
 static std::string groupOf(std::optional<uint64_t> group) {
@@ -94,8 +98,15 @@ static KernelClass describe(kernel::AttentionOp op) {
   constexpr uint64_t kKeyAndValue = 2;
   KernelClass result;
   result.label = llvm::formatv(" {0}x{1}", op.getHeads(), op.getHeadDim());
-  result.keyCacheBytes =
-      kKeyAndValue * op.getKvHeads() * op.getHeadDim() * sizeof(float);
+  if (op.getKv() != kernel::KVFormat::F32)
+    result.label += (" " + kernel::stringifyKVFormat(op.getKv())).str();
+  if (op.getWindow() > 0)
+    result.label += llvm::formatv(" window {0}", op.getWindow());
+  else
+    result.keyCacheBytes =
+        kKeyAndValue * op.getKvHeads() *
+        llmopt_page_part_bytes(int32_t(op.getKv()), op.getHeadDim()) /
+        LLMOPT_PAGE_TOKENS;
   return result;
 }
 
