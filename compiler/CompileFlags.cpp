@@ -26,12 +26,20 @@ static void addCompressionFlags(FlagParser &parser, CompileOptions &options) {
   parser.addChoice<Options::Quant>("quant",
                                    {{"none", Options::Quant::None},
                                     {"int8", Options::Quant::Int8},
-                                    {"int4", Options::Quant::Int4}},
+                                    {"int4", Options::Quant::Int4},
+                                    {"int3", Options::Quant::Int3},
+                                    {"int2", Options::Quant::Int2},
+                                    {"nf4", Options::Quant::NF4}},
                                    options.quant,
                                    "weights of linears (default none)");
-  parser.addNumber("group-size", 32, 1 << 20, options.groupSize,
+  parser.addNumber("group-size", 32, 1 << 16, options.groupSize,
                    "columns of a weight that share a scale, a multiple of 32 "
-                   "(default: int4 32)");
+                   "(default: int4, int3, int2 32, nf4 64, int8 all)");
+  parser.addChoice<Options::ZeroPoint>(
+      "zero-point",
+      {{"none", Options::ZeroPoint::None}, {"int", Options::ZeroPoint::Int}},
+      options.zeroPoint,
+      "zero points of groups of int4, int3 and int2 (default none)");
   parser.addChoice<Options::ScaleType>(
       "scale-type",
       {{"f16", Options::ScaleType::F16}, {"f32", Options::ScaleType::F32}},
@@ -50,9 +58,10 @@ static void addCompressionFlags(FlagParser &parser, CompileOptions &options) {
       "embedding-quant",
       {{"auto", Options::Embedding::Auto},
        {"none", Options::Embedding::None},
-       {"int8", Options::Embedding::Int8}},
+       {"int8", Options::Embedding::Int8},
+       {"int4", Options::Embedding::Int4}},
       options.embeddingQuant,
-      "embedding tables and a tied head (auto: as the weights)");
+      "embedding tables and a tied head (auto: int8 with quantized weights)");
   parser.addFraction(
       "sparsity", options.sparsity,
       "fraction of zero weights in the linears of the blocks (default 0)");

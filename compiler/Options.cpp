@@ -46,20 +46,50 @@ std::string CompileOptions::outputPath() const {
 // Validation
 //===----------------------------------------------------------------------===//
 
+WeightQuantization llmopt::quantizationOf(CompileOptions::Quant quant) {
+  switch (quant) {
+  case CompileOptions::Quant::None:
+    return WeightQuantization::None;
+  case CompileOptions::Quant::Int8:
+    return WeightQuantization::Int8;
+  case CompileOptions::Quant::Int4:
+    return WeightQuantization::Int4;
+  case CompileOptions::Quant::Int3:
+    return WeightQuantization::Int3;
+  case CompileOptions::Quant::Int2:
+    return WeightQuantization::Int2;
+  case CompileOptions::Quant::NF4:
+    return WeightQuantization::NF4;
+  }
+  llvm_unreachable("unknown encoding");
+}
+
 /// Columns that share a scale of a linear's weight; 0: all.
 static int64_t weightGroup(const CompileOptions &options) {
   if (options.groupSize)
     return options.groupSize;
-  return options.quant == CompileOptions::Quant::Int4 ? 32 : 0;
+  return defaultGroup(quantizationOf(options.quant));
 }
 
 static void checkGroups(const CompileOptions &options,
                         std::vector<std::string> &errors) {
-  bool hasGroups = options.quant == CompileOptions::Quant::Int4;
-  for (StringRef flag : {"group-size", "scale-type"})
-    if (options.isGiven(flag) && !hasGroups)
-      errors.push_back("'-" + flag.str() +
-                       "' needs weights with groups: '-quant=int4'");
+  if (options.isGiven("group-size") &&
+      options.quant == CompileOptions::Quant::None)
+    errors.push_back("'-group-size' needs quantized weights, such as "
+                     "'-quant=int4'");
+  bool hasGroups = weightGroup(options) != 0 ||
+                   options.embeddingQuant == CompileOptions::Embedding::Int4;
+  if (options.isGiven("scale-type") && !hasGroups)
+    errors.push_back("'-scale-type' needs weights with groups, such as "
+                     "'-quant=int4'");
+  if (options.embeddingQuant == CompileOptions::Embedding::Int4 &&
+      options.actGroup &&
+      defaultGroup(WeightQuantization::Int4) % options.actGroup)
+    errors.push_back("'-act-group' must divide the groups of "
+                     "'-embedding-quant=int4', which have 32 columns");
+  if (options.zeroPoint == CompileOptions::ZeroPoint::Int &&
+      !takesZeroPoints(quantizationOf(options.quant)))
+    errors.push_back("'-zero-point=int' needs '-quant=int4', int3 or int2");
   if (options.groupSize % 32 != 0)
     errors.push_back("'-group-size' must be a multiple of 32, not " +
                      std::to_string(options.groupSize));
@@ -196,6 +226,26 @@ static StringRef quantName(CompileOptions::Quant quant) {
     return "int8";
   case CompileOptions::Quant::Int4:
     return "int4";
+  case CompileOptions::Quant::Int3:
+    return "int3";
+  case CompileOptions::Quant::Int2:
+    return "int2";
+  case CompileOptions::Quant::NF4:
+    return "nf4";
+  }
+  llvm_unreachable("unknown encoding");
+}
+
+static StringRef embeddingName(CompileOptions::Embedding embedding) {
+  switch (embedding) {
+  case CompileOptions::Embedding::Auto:
+    return "auto";
+  case CompileOptions::Embedding::None:
+    return "none";
+  case CompileOptions::Embedding::Int8:
+    return "int8";
+  case CompileOptions::Embedding::Int4:
+    return "int4";
   }
   llvm_unreachable("unknown encoding");
 }
@@ -208,12 +258,13 @@ std::string llmopt::recipe(const CompileOptions &options) {
   if (int64_t group = weightGroup(options))
     os << " -group-size=" << group << " -scale-type="
        << (options.scaleType == CompileOptions::ScaleType::F16 ? "f16" : "f32");
+  if (options.zeroPoint == CompileOptions::ZeroPoint::Int)
+    os << " -zero-point=int";
   if (options.quant != CompileOptions::Quant::None)
     os << " -act=" << (options.quantizesActivations() ? "dynamic" : "none");
   if (options.actGroup)
     os << " -act-group=" << options.actGroup;
-  os << " -embedding-quant="
-     << (options.quantizesEmbeddings() ? "int8" : "none");
+  os << " -embedding-quant=" << embeddingName(options.embeddingEncoding());
   if (options.sparsity > 0)
     os << " -sparsity=" << llvm::format("%.17g", options.sparsity)
        << " -sparsity-pattern=unstructured -sparsity-method=magnitude";

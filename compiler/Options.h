@@ -9,6 +9,7 @@
 #ifndef LLMOPT_COMPILER_OPTIONS_H
 #define LLMOPT_COMPILER_OPTIONS_H
 
+#include "passes/Quantization/Options.h"
 #include "target/Isa.h"
 #include <string>
 #include <vector>
@@ -19,7 +20,9 @@ namespace llmopt {
 /// docs/CommandLine.md.
 struct CompileOptions {
   /// Encoding of the weights of linears.
-  enum class Quant { None, Int8, Int4 };
+  enum class Quant { None, Int8, Int4, Int3, Int2, NF4 };
+  /// Zero points of the groups of weights.
+  enum class ZeroPoint { None, Int };
   /// Numbers that the scales of groups are stored as.
   enum class ScaleType { F16, F32 };
   /// Arithmetic of linears with integer weights: Dynamic quantizes activations
@@ -28,7 +31,7 @@ struct CompileOptions {
   enum class Activation { Auto, None, Dynamic };
   /// Encoding of embedding tables and of a head that shares one; Auto is int8
   /// where the weights are quantized.
-  enum class Embedding { Auto, None, Int8 };
+  enum class Embedding { Auto, None, Int8, Int4 };
   enum class Pattern { Unstructured };
   enum class KV { F32, BF16, Int8 };
   /// Auto is the best method that is built.
@@ -52,6 +55,7 @@ struct CompileOptions {
   Quant quant = Quant::None;
   unsigned groupSize = 0; ///< columns that share a weight scale; 0: automatic
   ScaleType scaleType = ScaleType::F16;
+  ZeroPoint zeroPoint = ZeroPoint::None;
   Activation act = Activation::Auto;
   unsigned actGroup =
       0; ///< columns that share an activation scale; 0: automatic
@@ -79,12 +83,16 @@ struct CompileOptions {
   bool quantizesActivations() const {
     return quant != Quant::None && act != Activation::None;
   }
-  /// True if embedding tables become int8.
-  bool quantizesEmbeddings() const {
-    return embeddingQuant == Embedding::Int8 ||
-           (embeddingQuant == Embedding::Auto && quant != Quant::None);
+  /// What becomes of embedding tables; not Auto.
+  Embedding embeddingEncoding() const {
+    if (embeddingQuant != Embedding::Auto)
+      return embeddingQuant;
+    return quant == Quant::None ? Embedding::None : Embedding::Int8;
   }
 };
+
+/// The encoding that a value of '-quant' stands for.
+WeightQuantization quantizationOf(CompileOptions::Quant quant);
 
 /// Contradictions and values that no compilation can have, one message each,
 /// lower-case and without a period. Looks at no file.

@@ -73,13 +73,15 @@ static void buildSparsify(OpPassManager &manager,
   populateSparsifyPipeline(manager, sparsify);
 }
 
-static WeightQuantization quantizationOf(CompileOptions::Quant quant) {
-  switch (quant) {
-  case CompileOptions::Quant::None:
+static WeightQuantization
+tableQuantization(CompileOptions::Embedding embedding) {
+  switch (embedding) {
+  case CompileOptions::Embedding::Auto:
+  case CompileOptions::Embedding::None:
     return WeightQuantization::None;
-  case CompileOptions::Quant::Int8:
+  case CompileOptions::Embedding::Int8:
     return WeightQuantization::Int8;
-  case CompileOptions::Quant::Int4:
+  case CompileOptions::Embedding::Int4:
     return WeightQuantization::Int4;
   }
   llvm_unreachable("unknown encoding");
@@ -91,8 +93,8 @@ static void buildQuantize(OpPassManager &manager,
   quantize.linears = quantizationOf(options.quant);
   quantize.groupSize = options.groupSize;
   quantize.halfScales = options.scaleType == CompileOptions::ScaleType::F16;
-  if (options.quantizesEmbeddings())
-    quantize.embedding = WeightQuantization::Int8;
+  quantize.zeroPoints = options.zeroPoint == CompileOptions::ZeroPoint::Int;
+  quantize.embedding = tableQuantization(options.embeddingEncoding());
   if (!options.quantizesActivations())
     quantize.activations = ActivationQuantization::None;
   if (options.actGroup)

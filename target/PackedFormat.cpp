@@ -192,12 +192,12 @@ int64_t QuantizedRow::groups() const { return divideCeil(columns, group); }
 
 int64_t QuantizedRow::scalesOffset() const { return paddedColumns(); }
 
-int64_t QuantizedRow::sumsOffset() const {
+int64_t QuantizedRow::biasesOffset() const {
   return scalesOffset() + groups() * sizeof(float);
 }
 
 int64_t QuantizedRow::bytes() const {
-  return alignTo(sumsOffset() + groups() * sizeof(int32_t), kAlignment);
+  return alignTo(biasesOffset() + groups() * sizeof(int32_t), kAlignment);
 }
 
 } // namespace llmopt

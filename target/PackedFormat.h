@@ -41,12 +41,12 @@
 //
 // Integer products read activations quantized row by row into records:
 //
-//   [Kp int8][G scales f32][G sums int32], padded to a multiple of 64 B
+//   [Kp int8][G scales f32][G biases int32], padded to a multiple of 64 B
 //
 // with G = ceil(K / group). Within a group, q = round(x * (127 / max|x|)), ties
-// to even, scale = max|x| / 127, and sum is the sum of q; a group whose maximum
-// is below 2^-100 has scale 0 and only zeros. As the weights are stored with
-// +128, the product of a group is dot(w_u8, q) - 128 * sum.
+// to even, scale = max|x| / 127, and bias is -128 times the sum of q; a group
+// whose maximum is below 2^-100 has scale 0 and only zeros. As the weights are
+// stored with +128, the product of a group is bias + dot(w_u8, q).
 //
 //===----------------------------------------------------------------------===//
 
@@ -197,7 +197,7 @@ struct QuantizedRow {
   int64_t paddedColumns() const; ///< Kp, bytes of the int8 values
   int64_t groups() const;        ///< G
   int64_t scalesOffset() const;  ///< bytes from the start of the record
-  int64_t sumsOffset() const;
+  int64_t biasesOffset() const;
   int64_t bytes() const; ///< stride of the records, a multiple of 64
 };
 

@@ -42,6 +42,13 @@ std::vector<RowKernelKey> rowKernels(Isa isa) {
   return {
 #define ROW_KERNEL(kernel, group, layout)                                      \
   RowKernelKey{RowKernel::kernel, group, PackedLayout::layout, isa},
+#define GROUP_EMBEDDING(layout, weightGroup, scales, kind)                     \
+  RowKernelKey{RowKernel::Embedding, 0,                                        \
+               PackedFormat(PackedLayout::layout, weightGroup,                 \
+                            ScaleType::scales,                                 \
+                            GroupKind::kind == GroupKind::ZeroPoints,          \
+                            GroupKind::kind == GroupKind::Table),              \
+               isa},
 #include "passes/Lowering/Kernels/Kernels.inc"
   };
 }

@@ -15,14 +15,18 @@ class Quantization_WeightOption<string variable, string flag, string description
     : Option<variable, flag, "::llmopt::WeightQuantization", "::llmopt::WeightQuantization::None", description, [{
         ::llvm::cl::values(clEnumValN(::llmopt::WeightQuantization::None, "none", "float"),
                            clEnumValN(::llmopt::WeightQuantization::Int8, "int8", "int8 with a scale per row"),
-                           clEnumValN(::llmopt::WeightQuantization::Int4, "int4", "int4 with a scale per group"))
+                           clEnumValN(::llmopt::WeightQuantization::Int4, "int4", "int4 with a scale per group"),
+                           clEnumValN(::llmopt::WeightQuantization::Int3, "int3", "int3 with a scale per group"),
+                           clEnumValN(::llmopt::WeightQuantization::Int2, "int2", "int2 with a scale per group"),
+                           clEnumValN(::llmopt::WeightQuantization::NF4, "nf4", "16 values of a normal distribution with a scale per group"))
       }]>;
 
 def QuantizeWeightsPass : Pass<"llmopt-quantize-weights", "::mlir::ModuleOp"> {
   let summary = "round weights to codes with scales";
   let description = [{
-    Rounds plain weights to nearest, symmetrically: scale = max|w| / 127 per row (output channel), code = w / scale. Zeros stay zeros. Int4 has a
-    scale max|w| / 7 per row and group of columns.
+    Rounds plain weights to nearest, symmetrically: scale = max|w| / 127 per row (output channel), code = w / scale. Zeros stay zeros. Int4, int3 and
+    int2 have a scale max|w| / 7, 3 or 1 per row and group of columns, or with `zero-points` a scale (max - min) / 15, 7 or 3 and a zero point; nf4 has a
+    scale max|w| and takes the nearest of 16 values.
 
     ```mlir
     %w = llmopt.weight "w"(dense<[[127.0, -2.5], [0.0, 0.0]]> : tensor<2x2xf32>) : tensor<2x2xf32>
@@ -51,6 +55,7 @@ def QuantizeWeightsPass : Pass<"llmopt-quantize-weights", "::mlir::ModuleOp"> {
            "columns of the activations that share a scale, a multiple of 32 that divides the groups of the weights; 0: automatic">,
     Option<"groupSize", "group-size", "int64_t", "0",
            "columns of the weights of products that share a scale, a multiple of 32; 0: automatic">,
+    Option<"zeroPoints", "zero-points", "bool", "false", "groups of int4, int3 and int2 weights of products have zero points">,
     Option<"halfScales", "half-scales", "bool", "true", "scales of groups are f16">
   ];
   let statistics = [

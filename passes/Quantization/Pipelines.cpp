@@ -20,6 +20,7 @@ void llmopt::populateQuantizePipeline(OpPassManager &manager,
   quantize.activations = options.activations;
   quantize.activationGroup = options.activationGroup;
   quantize.groupSize = options.groupSize;
+  quantize.zeroPoints = options.zeroPoints;
   quantize.halfScales = options.halfScales;
   manager.addPass(createQuantizeWeightsPass(quantize));
 }

@@ -16,24 +16,29 @@
 
 namespace llmopt {
 
+/// The names of encodings.
+inline llvm::cl::ValuesClass weightQuantizationValues() {
+  return llvm::cl::values(
+      clEnumValN(WeightQuantization::None, "none", "float"),
+      clEnumValN(WeightQuantization::Int8, "int8", "int8 with a scale per row"),
+      clEnumValN(WeightQuantization::Int4, "int4",
+                 "int4 with a scale per group"),
+      clEnumValN(WeightQuantization::Int3, "int3",
+                 "int3 with a scale per group"),
+      clEnumValN(WeightQuantization::Int2, "int2",
+                 "int2 with a scale per group"),
+      clEnumValN(WeightQuantization::NF4, "nf4",
+                 "16 values of a normal distribution with a scale per group"));
+}
+
 struct QuantizeOptions : mlir::PassPipelineOptions<QuantizeOptions> {
   Option<WeightQuantization> linears{
       *this, "linears", llvm::cl::desc("encoding of the weights of products"),
-      llvm::cl::init(WeightQuantization::None),
-      llvm::cl::values(clEnumValN(WeightQuantization::None, "none", "float"),
-                       clEnumValN(WeightQuantization::Int8, "int8",
-                                  "int8 with a scale per row"),
-                       clEnumValN(WeightQuantization::Int4, "int4",
-                                  "int4 with a scale per group"))};
+      llvm::cl::init(WeightQuantization::None), weightQuantizationValues()};
   Option<WeightQuantization> embedding{
       *this, "embedding",
       llvm::cl::desc("encoding of embedding tables and tied heads"),
-      llvm::cl::init(WeightQuantization::None),
-      llvm::cl::values(clEnumValN(WeightQuantization::None, "none", "float"),
-                       clEnumValN(WeightQuantization::Int8, "int8",
-                                  "int8 with a scale per row"),
-                       clEnumValN(WeightQuantization::Int4, "int4",
-                                  "int4 with a scale per group"))};
+      llvm::cl::init(WeightQuantization::None), weightQuantizationValues()};
   Option<ActivationQuantization> activations{
       *this, "activations",
       llvm::cl::desc("activations of products with integer weights"),
@@ -52,6 +57,11 @@ struct QuantizeOptions : mlir::PassPipelineOptions<QuantizeOptions> {
       llvm::cl::desc("columns of the weights of products that share a scale, a "
                      "multiple of 32; 0: automatic"),
       llvm::cl::init(0)};
+  Option<bool> zeroPoints{
+      *this, "zero-points",
+      llvm::cl::desc("groups of int4, int3 and int2 weights of products have "
+                     "zero points"),
+      llvm::cl::init(false)};
   Option<bool> halfScales{*this, "half-scales",
                           llvm::cl::desc("scales of groups are f16"),
                           llvm::cl::init(true)};

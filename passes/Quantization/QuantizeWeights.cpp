@@ -68,7 +68,8 @@ private:
     return getContext().getLoadedDialect<LLMOptDialect>()->getWeightStore();
   }
 
-  FormatAttr makeFormat(WeightQuantization quantization, int64_t group);
+  FormatAttr makeFormat(WeightQuantization quantization, int64_t group,
+                        bool hasZeroPoints);
   FormatAttr formatOf(WeightOp weight);
   int64_t activationGroupOf(FormatAttr format);
   Stored reserve(WeightOp weight, ArrayRef<int64_t> shape, Type element);
@@ -96,6 +97,8 @@ LogicalResult QuantizeWeightsPass::initialize(MLIRContext *context) {
   if (groupSize < 0 || groupSize % 32 != 0)
     return emit() << "group size must be a multiple of 32, got "
                   << int64_t(groupSize);
+  if (zeroPoints && !takesZeroPoints(linears))
+    return emit() << "zero points need int4, int3 or int2";
   int64_t group = groupSize ? int64_t(groupSize) : defaultGroup(linears);
   if (activationGroup && group % activationGroup != 0)
     return emit() << "activation group must divide the group size, got "
@@ -103,33 +106,50 @@ LogicalResult QuantizeWeightsPass::initialize(MLIRContext *context) {
   return success();
 }
 
-/// The format of an encoding, null for none.
+/// Bits of the codes of an encoding.
+static int64_t bitsOf(WeightQuantization quantization) {
+  switch (quantization) {
+  case WeightQuantization::None:
+    break;
+  case WeightQuantization::Int8:
+    return 8;
+  case WeightQuantization::Int4:
+  case WeightQuantization::NF4:
+    return 4;
+  case WeightQuantization::Int3:
+    return 3;
+  case WeightQuantization::Int2:
+    return 2;
+  }
+  llvm_unreachable("no codes");
+}
+
+/// The format of an encoding, null for none. `group` 0 stands for the default.
 FormatAttr QuantizeWeightsPass::makeFormat(WeightQuantization quantization,
-                                           int64_t group) {
+                                           int64_t group, bool hasZeroPoints) {
+  if (quantization == WeightQuantization::None)
+    return {};
   if (group == 0)
     group = defaultGroup(quantization);
   Builder builder(&getContext());
   Type scale = group && halfScales ? Type(builder.getF16Type())
                                    : Type(builder.getF32Type());
-  switch (quantization) {
-  case WeightQuantization::None:
-    return {};
-  case WeightQuantization::Int8:
-    return FormatAttr::getInt8(&getContext());
-  case WeightQuantization::Int4:
-    return FormatAttr::get(&getContext(), Encoding::Int, /*bits=*/4, group,
-                           scale, /*zeroPoints=*/false, DenseF32ArrayAttr());
-  }
-  llvm_unreachable("unknown encoding");
+  if (quantization == WeightQuantization::NF4)
+    return FormatAttr::get(
+        &getContext(), Encoding::Table, bitsOf(quantization), group, scale,
+        /*zeroPoints=*/false,
+        builder.getDenseF32ArrayAttr(FormatAttr::getNormalFloats()));
+  return FormatAttr::get(&getContext(), Encoding::Int, bitsOf(quantization),
+                         group, scale, hasZeroPoints, DenseF32ArrayAttr());
 }
 
 FormatAttr QuantizeWeightsPass::formatOf(WeightOp weight) {
   FormatAttr format;
   for (OpOperand &use : weight->getUses()) {
     if (isa<EmbeddingOp>(use.getOwner()))
-      return makeFormat(embedding, /*group=*/0);
+      return makeFormat(embedding, /*group=*/0, /*hasZeroPoints=*/false);
     if (productOf(use))
-      format = makeFormat(linears, groupSize);
+      format = makeFormat(linears, groupSize, zeroPoints);
   }
   return format;
 }

@@ -49,12 +49,16 @@ Value GroupReader::scales(Value panel, Value group) const {
   return k.widenHalves(k.load(k.halves(), address));
 }
 
+Value GroupReader::zeroPointsAddress(Value panel, Value group) const {
+  auto [block, place] = blockOf(panel, group);
+  return k.at(k.at(block, geometry.blockGroups * geometry.scaleBytes),
+              k.mul(place, geometry.pointBytes));
+}
+
 Value GroupReader::zeroPoints(Value panel, Value group) const {
   if (!format.zeroPoints)
     return {};
-  auto [block, place] = blockOf(panel, group);
-  Value address = k.at(k.at(block, geometry.blockGroups * geometry.scaleBytes),
-                       k.mul(place, geometry.pointBytes));
+  Value address = zeroPointsAddress(panel, group);
   auto narrow = VectorType::get(kLanes, k.i8Type());
   return k.zeroExtend(k.load(narrow, address), k.ints());
 }
@@ -63,6 +67,11 @@ Value GroupReader::codes(Value panel, Value group) const {
   auto [block, place] = blockOf(panel, group);
   return k.at(k.at(block, geometry.headBytes),
               k.mul(place, geometry.groupBytes));
+}
+
+Value GroupReader::tableValue(Value code) const {
+  Value index = k.zeroExtend(code, k.i64Type());
+  return k.load(k.f32Type(), k.at(w, k.mul(index, 4)));
 }
 
 Value GroupReader::tableUnit() const {

@@ -33,9 +33,12 @@ public:
   // Of one group of a panel.
   mlir::Value scalesAddress(mlir::Value panel, mlir::Value group) const;
   mlir::Value scales(mlir::Value panel, mlir::Value group) const;
+  mlir::Value zeroPointsAddress(mlir::Value panel, mlir::Value group) const;
   mlir::Value zeroPoints(mlir::Value panel, mlir::Value group) const; ///< ints
   mlir::Value codes(mlir::Value panel, mlir::Value group) const; ///< address
 
+  /// The value of one code (i32) of a table.
+  mlir::Value tableValue(mlir::Value code) const;
   /// The unit of the table's codes in every lane.
   mlir::Value tableUnit() const;
 

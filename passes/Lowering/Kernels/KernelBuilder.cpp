@@ -184,7 +184,9 @@ Value KernelBuilder::toFloat(Value value) {
 }
 
 Value KernelBuilder::widenHalves(Value value) {
-  Type type = cast<VectorType>(value.getType()).clone(f32Type());
+  Type type = f32Type();
+  if (auto vector = dyn_cast<VectorType>(value.getType()))
+    type = vector.clone(f32Type());
   return arith::ExtFOp::create(b, loc, type, value);
 }
 

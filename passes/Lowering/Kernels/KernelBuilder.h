@@ -43,6 +43,7 @@ public:
   mlir::Type i64Type() { return b.getI64Type(); }
   mlir::Type i32Type() { return b.getI32Type(); }
   mlir::Type i8Type() { return b.getI8Type(); }
+  mlir::Type f16Type() { return b.getF16Type(); }
   mlir::Type f32Type() { return b.getF32Type(); }
   /// vector<16xf32>, vector<16xi32>, vector<64xi8>.
   mlir::VectorType floats() { return mlir::VectorType::get(kLanes, f32Type()); }
@@ -186,8 +187,9 @@ public:
   /// acc[lane] += the sum of products of the lane's two 16-bit numbers.
   mlir::Value dotPairs(mlir::Value acc, mlir::Value x, mlir::Value y);
   /// What an accumulator of dot starts with, given the sum (i32) of the
-  /// activations.
+  /// activations, or the bias of a record's group in memory.
   mlir::Value biasOfSum(mlir::Value sum);
+  mlir::Value loadBias(mlir::Value pointer);
   /// 64 bytes where a set mask bit takes the next of `values` and a clear one
   /// 128. AVX-512 only.
   mlir::Value expandCodes(mlir::Value values, mlir::Value mask);

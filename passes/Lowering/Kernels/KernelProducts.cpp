@@ -120,6 +120,12 @@ Value KernelBuilder::biasOfSum(Value sum) {
   return broadcast(mul(sum, -128));
 }
 
+Value KernelBuilder::loadBias(Value pointer) {
+  if (!hasAvx512())
+    return constant(ints(), 0);
+  return loadBroadcast(i32Type(), pointer);
+}
+
 Value KernelBuilder::expandCodes(Value values, Value mask) {
   assert(hasAvx512() && "expansion needs AVX-512 VBMI2");
   // Merging into a constant avoids vpexpandb's false dependency on its

@@ -57,24 +57,24 @@ static bool multipliesNibbles(const GroupReader &weight) {
 
 Values GroupProduct::initialAccumulators(Value index, Value weightGroup) {
   Value padded = paddedColumns(k, x.columns);
-  Value sumsOffset = k.add(padded, k.mul(k.divideCeil(x.columns, x.group), 4));
+  Value offset = k.add(padded, k.mul(k.divideCeil(x.columns, x.group), 4));
+  offset = k.add(offset, k.mul(index, 4));
   Value zero = k.constant(k.ints(), 0);
   SmallVector<Value> zeroPoints;
   for (Value panel : panels)
     zeroPoints.push_back(weight.zeroPoints(panel, weightGroup));
   Values accumulators;
   for (Value row : x.rows) {
-    Value sum =
-        k.load(k.i32Type(), k.at(k.at(row, sumsOffset), k.mul(index, 4)));
+    // What the excess of the stored codes adds to the product: the record has
+    // -128 times the sum of the activations.
+    Value bias = k.loadBias(k.at(row, offset));
+    if (multipliesNibbles(weight)) {
+      Value scalar = k.load(k.i32Type(), k.at(row, offset));
+      bias = k.broadcast(
+          k.shiftRightSigned(scalar, weight.getFormat().zeroPoints ? 7 : 4));
+    }
     for (Value points : zeroPoints) {
-      // What the excess of the stored codes adds to the product.
-      Value bias = k.biasOfSum(sum);
-      if (points)
-        bias =
-            k.mul(points, k.broadcast(k.sub(k.constant(k.i32Type(), 0), sum)));
-      else if (multipliesNibbles(weight))
-        bias = k.broadcast(k.mul(sum, -8));
-      accumulators.push_back(bias);
+      accumulators.push_back(points ? k.mul(points, bias) : bias);
       accumulators.append(chains - 1, zero);
     }
   }

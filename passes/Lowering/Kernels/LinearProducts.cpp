@@ -37,13 +37,12 @@ Values groupProduct(KernelBuilder &k, const QuantizedRows &x, Value group,
                     int64_t panels, int64_t chains, Value &stream,
                     BlockBody block) {
   Value padded = paddedColumns(k, x.columns);
-  Value sums = k.add(padded, k.mul(k.divideCeil(x.columns, x.group), 4));
+  Value biases = k.add(padded, k.mul(k.divideCeil(x.columns, x.group), 4));
   Values carried;
   for (Value row : x.rows) {
-    Value sum = k.load(k.i32Type(), k.at(k.at(row, sums), k.mul(group, 4)));
+    Value bias = k.loadBias(k.at(k.at(row, biases), k.mul(group, 4)));
     for (int64_t i = 0; i < panels * chains; ++i)
-      carried.push_back(i % chains == 0 ? k.biasOfSum(sum)
-                                        : k.constant(k.ints(), 0));
+      carried.push_back(i % chains == 0 ? bias : k.constant(k.ints(), 0));
   }
   carried.push_back(stream);
 

@@ -22,6 +22,10 @@ void emitGatherRows(KernelBuilder &k, mlir::ValueRange args);
 void emitEmbedding(KernelBuilder &k, const PackedFormat &format,
                    mlir::ValueRange args);
 
+/// Row `lane` of a panel with groups.
+void embedGroups(KernelBuilder &k, const GroupReader &table, mlir::Value panel,
+                 mlir::Value lane, mlir::Value columns, mlir::Value y);
+
 } // namespace llmopt
 
 #endif // LLMOPT_PASSES_LOWERING_KERNELS_ROWEMITTERS_H

@@ -52,7 +52,7 @@ Value inverseRms(KernelBuilder &k, Value row, Value columns, Value epsilon) {
 
 /// Quantizes one group, columns first..last-1, into the record.
 void quantizeGroup(KernelBuilder &k, Value first, Value last, Value record,
-                   Value scaleAt, Value sumAt, RowLoader load) {
+                   Value scaleAt, Value biasAt, RowLoader load) {
   Value largest =
       k.loop(first, last, k.size(kLanes), k.splat(0.0f),
              [&](Value column, ValueRange in) {
@@ -72,7 +72,7 @@ void quantizeGroup(KernelBuilder &k, Value first, Value last, Value record,
                         k.store(k.truncate(q, narrow), k.at(record, column));
                         return Values{k.add(in[0], q)};
                       })[0];
-  k.store(k.reduceAdd(sums), sumAt);
+  k.store(k.mul(k.reduceAdd(sums), -128), biasAt);
 }
 
 void quantizeRow(KernelBuilder &k, Value columns, int64_t group, Value record,
@@ -80,12 +80,12 @@ void quantizeRow(KernelBuilder &k, Value columns, int64_t group, Value record,
   Value padded = k.roundUp(columns, kMaskBlockColumns);
   Value groups = k.divideCeil(columns, group);
   Value scales = k.at(record, padded);
-  Value sums = k.at(scales, k.mul(groups, 4));
+  Value biases = k.at(scales, k.mul(groups, 4));
   k.loop(groups, 1, [&](Value index) {
     Value first = k.mul(index, group), slot = k.mul(index, 4);
     Value last = k.min(k.add(first, group), padded);
-    quantizeGroup(k, first, last, record, k.at(scales, slot), k.at(sums, slot),
-                  load);
+    quantizeGroup(k, first, last, record, k.at(scales, slot),
+                  k.at(biases, slot), load);
   });
 }
 
@@ -230,8 +230,10 @@ void emitEmbedding(KernelBuilder &k, const PackedFormat &format,
     case PackedLayout::Int8Bitmask:
       return embedBitmask(k, bitmaskPanel(k, w, panel), lane, columns, to);
     case PackedLayout::Int8Groups:
-    case PackedLayout::Int4Groups:
-      llvm_unreachable("no table has groups");
+    case PackedLayout::Int4Groups: {
+      GroupReader reader(k, format, w, columns);
+      return embedGroups(k, reader, reader.panel(panel), lane, columns, to);
+    }
     }
   });
 }

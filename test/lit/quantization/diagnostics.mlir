@@ -2,12 +2,14 @@
 // RUN: not llmopt-opt %s -split-input-file -llmopt-quantize='linears=int8 activation-group=48' 2>&1 | FileCheck %s --check-prefix=GROUP
 // RUN: not llmopt-opt %s -split-input-file -llmopt-quantize='linears=int4 group-size=48' 2>&1 | FileCheck %s --check-prefix=SIZE
 // RUN: not llmopt-opt %s -split-input-file -llmopt-quantize='linears=int4 activation-group=64' 2>&1 | FileCheck %s --check-prefix=DIVIDES
+// RUN: not llmopt-opt %s -split-input-file -llmopt-quantize='linears=nf4 zero-points' 2>&1 | FileCheck %s --check-prefix=POINTS
 // RUN: not llmopt-opt %s -split-input-file -llmopt-quantize='linears=int7' 2>&1 | FileCheck %s --check-prefix=ENCODING
 // RUN: not llmopt-opt %s -split-input-file -llmopt-encode=cpus=no-such-cpu 2>&1 | FileCheck %s --check-prefix=CPU
 
 // GROUP: error: activation group must be a multiple of 32, got 48
 // SIZE: error: group size must be a multiple of 32, got 48
 // DIVIDES: error: activation group must divide the group size, got 64 and 32
+// POINTS: error: zero points need int4, int3 or int2
 // ENCODING: Cannot find option named 'int7'!
 // CPU: error: {{.*}}no-such-cpu
 

@@ -75,8 +75,9 @@ TEST(Flags, PositionalArguments) {
 
 TEST(Flags, WrongValues) {
   EXPECT_EQ(firstError({"-quant=int9"}),
-            "'-quant' expects none|int8|int4, not 'int9'");
-  EXPECT_EQ(firstError({"-quant="}), "'-quant' expects none|int8|int4, not ''");
+            "'-quant' expects none|int8|int4|int3|int2|nf4, not 'int9'");
+  EXPECT_EQ(firstError({"-quant="}),
+            "'-quant' expects none|int8|int4|int3|int2|nf4, not ''");
   EXPECT_EQ(firstError({"-quant"}), "'-quant' needs a value");
   EXPECT_EQ(firstError({"-quant=int8", "-quant=none"}),
             "'-quant' is given more than once");
@@ -112,10 +113,18 @@ TEST(Validation, Contradictions) {
   EXPECT_EQ(firstError({"-quant=int8", "-act=none", "-act-group=64"}),
             "'-act-group' needs quantized activations: '-quant=int8' without "
             "'-act=none'");
-  EXPECT_EQ(firstError({"-quant=int8", "-group-size=64"}),
-            "'-group-size' needs weights with groups: '-quant=int4'");
-  EXPECT_EQ(firstError({"-scale-type=f32"}),
-            "'-scale-type' needs weights with groups: '-quant=int4'");
+  EXPECT_EQ(firstError({"-quant=int8", "-group-size=64", "-scale-type=f32"}),
+            "");
+  EXPECT_EQ(firstError({"-group-size=64"}),
+            "'-group-size' needs quantized weights, such as '-quant=int4'");
+  EXPECT_EQ(firstError({"-quant=int8", "-scale-type=f32"}),
+            "'-scale-type' needs weights with groups, such as '-quant=int4'");
+  EXPECT_EQ(firstError({"-quant=nf4", "-zero-point=int"}),
+            "'-zero-point=int' needs '-quant=int4', int3 or int2");
+  EXPECT_EQ(
+      firstError({"-quant=int8", "-embedding-quant=int4", "-act-group=64"}),
+      "'-act-group' must divide the groups of '-embedding-quant=int4', "
+      "which have 32 columns");
   EXPECT_EQ(firstError({"-quant=int4", "-group-size=48"}),
             "'-group-size' must be a multiple of 32, not 48");
   EXPECT_EQ(firstError({"-quant=int4", "-act-group=64"}),

@@ -100,14 +100,14 @@ void quantizeReference(const float *x, const QuantizedRow &format,
     bool isZero = largest < 0x1p-100f;
     float scale = isZero ? 0 : largest / 127;
     float inverse = isZero ? 0 : 127 / largest;
-    int32_t sum = 0;
+    int32_t bias = 0;
     for (int64_t column = first; column < last; ++column) {
       auto q = static_cast<int8_t>(std::nearbyint(x[column] * inverse));
       record[column] = static_cast<uint8_t>(q);
-      sum += q;
+      bias -= 128 * q;
     }
     std::memcpy(record + format.scalesOffset() + 4 * group, &scale, 4);
-    std::memcpy(record + format.sumsOffset() + 4 * group, &sum, 4);
+    std::memcpy(record + format.biasesOffset() + 4 * group, &bias, 4);
   }
 }
 

@@ -27,9 +27,9 @@ protected:
 
   template <typename Function>
   Function get(RowKernel kernel, int64_t group = 0,
-               PackedLayout layout = PackedLayout::F32) {
+               const PackedFormat &format = PackedLayout::F32) {
     auto function = library->get<Function>(
-        kernelName(RowKernelKey{kernel, group, layout, GetParam()}));
+        kernelName(RowKernelKey{kernel, group, format, GetParam()}));
     EXPECT_NE(function, nullptr);
     return function;
   }
@@ -108,7 +108,7 @@ void expectRecord(const uint8_t *record, const float *x,
                   const QuantizedRow &format) {
   std::vector<uint8_t> expected(format.bytes());
   quantizeReference(x, format, expected.data());
-  int64_t used = format.sumsOffset() + 4 * format.groups();
+  int64_t used = format.biasesOffset() + 4 * format.groups();
   for (int64_t i = 0; i < used; ++i)
     ASSERT_EQ(record[i], expected[i])
         << "byte " << i << " of a record of " << format.columns << " columns";
@@ -213,6 +213,54 @@ TEST_P(RowKernelTest, Embedding) {
           ASSERT_EQ(y.data()[row * stride + k],
                     values[tokens[row] * columns + k]);
     }
+}
+
+TEST_P(RowKernelTest, EmbeddingOfGroups) {
+  constexpr int64_t vocabulary = 41;
+  const std::vector<int64_t> tokens = {40, 0, 15, 16, 16, 31, 7};
+  for (const RowKernelKey &key : rowKernels(GetParam())) {
+    const PackedFormat &format = key.format;
+    if (key.kernel != RowKernel::Embedding || !format.hasGroups())
+      continue;
+    auto function = get<EmbeddingFunction>(RowKernel::Embedding, 0, format);
+    for (int64_t columns : kColumns) {
+      int64_t groups = (columns + format.group - 1) / format.group;
+      std::vector<int8_t> codes = randomCodes(vocabulary * columns, 0.1, 14);
+      std::vector<float> scales = randomFloats(vocabulary * groups, 15);
+      std::vector<float> table = randomFloats(format.table ? 16 : 0, 16);
+      std::vector<uint8_t> points(format.zeroPoints ? scales.size() : 0);
+      for (size_t i = 0; i < points.size(); ++i)
+        points[i] = i % 16;
+      for (float &scale : scales)
+        scale = fromHalf(toHalf(scale));
+      std::vector<float> values(codes.size());
+      for (size_t i = 0; i < codes.size(); ++i) {
+        if (format.layout == PackedLayout::Int4Groups)
+          codes[i] = static_cast<int8_t>(
+              (codes[i] & 15) - (format.zeroPoints || format.table ? 0 : 8));
+        int64_t group =
+            i / columns * groups + int64_t(i) % columns / format.group;
+        float value = format.table ? table[codes[i]] : float(codes[i]);
+        if (format.zeroPoints)
+          value -= points[group];
+        values[i] = value * scales[group];
+      }
+      Buffer packed(densePackedBytes(format, vocabulary, columns));
+      packGroups(format, {codes, scales, points, table}, vocabulary, columns,
+                 packed.array());
+      int64_t stride = padded16(columns), rows = tokens.size();
+      Buffer y = runThreads(rows * stride * 4,
+                            [&](Buffer &out, int64_t thread, int64_t threads) {
+                              function(tokens.data(), packed.data(), out.data(),
+                                       stride, rows, columns, thread, threads);
+                            });
+      for (int64_t row = 0; row < rows; ++row)
+        for (int64_t k = 0; k < columns; ++k)
+          ASSERT_EQ(y.data()[row * stride + k],
+                    values[tokens[row] * columns + k])
+              << stringify(format);
+    }
+  }
 }
 
 TEST_P(RowKernelTest, GatherRows) {

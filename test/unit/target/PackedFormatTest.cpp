@@ -257,7 +257,7 @@ TEST(PackedFormat, QuantizedRowOffsets) {
   EXPECT_EQ(row.paddedColumns(), 96);
   EXPECT_EQ(row.groups(), 2);
   EXPECT_EQ(row.scalesOffset(), 96);
-  EXPECT_EQ(row.sumsOffset(), 104);
+  EXPECT_EQ(row.biasesOffset(), 104);
   EXPECT_EQ(row.bytes(), 128);
 }
 
