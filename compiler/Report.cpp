@@ -104,6 +104,8 @@ LogicalResult Report::addLayers(ModuleOp module) {
                         : json::Value(nullptr)},
         {"dead_rows", int64_t(weight.getDeadRows().value_or(0))},
         {"dead_columns", int64_t(weight.getDeadColumns().value_or(0))},
+        {"code_bits",
+         type.getFormat().hasCodes() ? type.getFormat().getBits() : 32},
         {"bits_per_weight", own.bitsPerWeight()},
         {"bytes", own.bytes},
         {"error", error ? json::Value(error->convertToDouble()) : nullptr},

@@ -80,6 +80,7 @@ TEST_F(ReportTest, Layers) {
   EXPECT_EQ(table.getNumber("zeros"), 0.5);
   int64_t tableBytes = densePackedBytes(PackedLayout::Int8, 64, 32);
   EXPECT_EQ(table.getInteger("bytes"), tableBytes);
+  EXPECT_EQ(table.getInteger("code_bits"), 8);
   EXPECT_EQ(table.getNumber("bits_per_weight"), tableBytes * 8 / 2048.0);
   EXPECT_EQ(table.getNumber("error"), 0.25);
   EXPECT_EQ(table.getString("reason"), "embedding");
