@@ -347,15 +347,19 @@ void AttentionEmitter::emitTask(const Task &task) {
     Value keys =
         loadPageKeys(k, key, task.segment.pages, page, layer, task.kvHead);
     Value values = k.at(keys, partBytes(key));
+    Value next =
+        loadPageKeys(k, key, task.segment.pages,
+                     k.min(k.add(page, 1), k.sub(last, 1)), layer, task.kvHead);
     Value firstKey = k.mul(page, kPageTokens);
     Value count = k.min(k.sub(task.keys, firstKey), kPageTokens);
     k.switchOn(task.rows, 1, kAttentionTileRows, [&](int64_t rows) {
-      k.call(tile(AttentionTile::Scores, rows), {scratch, keys});
+      k.call(tile(AttentionTile::Scores, rows), {scratch, keys, next});
     });
     emitKeyMask(task, firstKey, count);
     emitSoftmax(task, firstKey, values);
     k.switchOn(task.rows, 1, kAttentionTileRows, [&](int64_t rows) {
-      k.call(tile(AttentionTile::Values, rows), {scratch, values, count});
+      k.call(tile(AttentionTile::Values, rows),
+             {scratch, values, k.at(next, partBytes(key)), count});
     });
   });
   emitEnd(task);

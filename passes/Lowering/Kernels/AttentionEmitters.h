@@ -55,8 +55,10 @@ inline constexpr int64_t kWeightDigitBytes = 2 * kPageTokens;
 
 /// The two products of attention for one page.
 enum class AttentionTile {
-  Scores, ///< (scratch, keys): scores = queries . keys
-  Values  ///< (scratch, values, count): outputs * factors + scores . values
+  Scores, ///< (scratch, keys, keys of the next page): scores = queries . keys
+  /// (scratch, values, values of the next page, count): outputs * factors +
+  /// scores . values
+  Values
 };
 
 /// The function of a register tile of `rows` rows; what it does not get as an

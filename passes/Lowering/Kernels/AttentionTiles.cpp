@@ -47,8 +47,8 @@ namespace {
 class TileEmitter {
 public:
   TileEmitter(KernelBuilder &k, const AttentionKernelKey &key, int64_t rows,
-              Value scratch)
-      : k(k), key(key), rows(rows), scratch(scratch), layout(key),
+              Value scratch, Value ahead)
+      : k(k), key(key), rows(rows), scratch(scratch), ahead(ahead), layout(key),
         tileVectors(k.hasAvx512() ? kPageVectors : 1) {}
 
   void emitScores(Value keys);
@@ -86,6 +86,12 @@ private:
     return {k.bitcast(k.shiftLeft(pairs, k.constant(k.ints(), 16)), k.floats()),
             k.bitcast(k.bitAnd(pairs, high), k.floats())};
   }
+  /// Asks for bytes of the next page while those at the same place of this one
+  /// are worked on: pages lie apart, so that no prefetcher finds the next one.
+  void prefetchAhead(Value offset, int64_t bytes) {
+    for (int64_t line = 0; line < bytes; line += kVectorBytes)
+      k.prefetch(k.at(k.at(ahead, offset), line));
+  }
   Value floatAt(int64_t offset, int64_t row) {
     return k.loadBroadcast(k.f32Type(), k.at(scratch, offset + row * 4));
   }
@@ -94,6 +100,7 @@ private:
   const AttentionKernelKey &key;
   int64_t rows;
   Value scratch;
+  Value ahead; ///< what the next page has in place of keys or values
   AttentionScratch layout;
   int64_t tileVectors; ///< per row of a register tile
 };
@@ -148,7 +155,9 @@ Values TileEmitter::scoresOfFloats(Value keys, Value vector) {
   Values sums(rows * tileVectors, k.splat(0.0f));
   return k.loop(k.size(layout.partDim), 1, sums, [&](Value d, ValueRange in) {
     Values next(in), low, high;
-    Value source = k.at(k.at(keys, column), k.mul(d, kPageBytes));
+    Value from = k.add(column, k.mul(d, kPageBytes));
+    Value source = k.at(keys, from);
+    prefetchAhead(from, tileVectors * kVectorBytes);
     for (int64_t v = 0; v < tileVectors; ++v) {
       Value place = k.at(source, v * kVectorBytes);
       if (isPairs) {
@@ -179,8 +188,10 @@ Values TileEmitter::scoresOfCodes(Value keys, Value vector) {
       k.size(key.headDim / 4), tileVectors, layout.querySums, layout.digitBytes,
       [&](int64_t row) { return k.at(scratch, row * layout.rowBytes); },
       [&](Value index, int64_t v) {
-        return k.load(k.bytes(), k.at(codes, k.mul(index, kPageBytes)),
-                      v * kVectorBytes);
+        Value place = k.mul(index, kPageBytes);
+        if (v == 0)
+          prefetchAhead(k.add(column, place), tileVectors * kVectorBytes);
+        return k.load(k.bytes(), k.at(codes, place), v * kVectorBytes);
       });
   Value scales = k.at(k.at(keys, key.headDim * kPageTokens), column);
   for (int64_t v = 0; v < tileVectors; ++v) {
@@ -219,8 +230,9 @@ Values TileEmitter::addFloats(Value values, Value count, Value offset,
   int64_t vectors = llvm::divideCeil(lanes, kLanes);
   return k.loop(count, 1, sums, [&](Value index, ValueRange in) {
     Values next(in), low, high;
-    Value source =
-        k.at(k.at(values, k.mul(index, layout.partDim * 4)), k.mul(offset, 4));
+    Value from = k.add(k.mul(index, layout.partDim * 4), k.mul(offset, 4));
+    Value source = k.at(values, from);
+    prefetchAhead(from, vectors * kVectorBytes);
     for (int64_t v = 0; v < vectors; ++v) {
       Value place = k.at(source, v * kVectorBytes);
       int64_t rest = lanes - v * kLanes;
@@ -253,8 +265,10 @@ Values TileEmitter::codeSums(Value values, Value count, Value offset,
         return k.at(scratch, layout.weightDigits + row * kWeightDigitBytes);
       },
       [&](Value index, int64_t v) {
-        return k.load(k.bytes(), k.at(codes, k.mul(index, key.headDim * 4)),
-                      v * kVectorBytes);
+        Value place = k.mul(index, key.headDim * 4);
+        if (v == 0)
+          prefetchAhead(k.add(k.mul(offset, 4), place), vectors * kVectorBytes);
+        return k.load(k.bytes(), k.at(codes, place), v * kVectorBytes);
       });
 }
 
@@ -305,11 +319,11 @@ func::FuncOp getOrCreateAttentionTile(ModuleOp module, AttentionTile which,
   std::string name = llvm::formatv(
       "attention_{0}_{1}_d{2}_r{3}_{4}", isScores ? "scores" : "values",
       stringify(key.kv), key.headDim, rows, stringify(key.isa));
-  return getOrCreateFunction(module, name, isScores ? "pp" : "ppi", key.isa,
+  return getOrCreateFunction(module, name, isScores ? "ppp" : "pppi", key.isa,
                              [&](KernelBuilder &k, ValueRange args) {
-                               TileEmitter tile(k, key, rows, args[0]);
+                               TileEmitter tile(k, key, rows, args[0], args[2]);
                                isScores ? tile.emitScores(args[1])
-                                        : tile.emitOutputs(args[1], args[2]);
+                                        : tile.emitOutputs(args[1], args[3]);
                              });
 }
 
