@@ -89,6 +89,9 @@ private:
   /// Asks for bytes of the next page while those at the same place of this one
   /// are worked on: pages lie apart, so that no prefetcher finds the next one.
   void prefetchAhead(Value offset, int64_t bytes) {
+    // Tiles of many rows take long enough for a page, and pay for the slots.
+    if (rows > kAttentionTileRows / 2)
+      return;
     for (int64_t line = 0; line < bytes; line += kVectorBytes)
       k.prefetch(k.at(k.at(ahead, offset), line));
   }
