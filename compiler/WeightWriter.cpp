@@ -11,6 +11,7 @@
 #include "dialects/LLMOpt/WeightStore.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/Threading.h"
+#include "passes/Lowering/WeightParts.h"
 #include "runtime/include/llmopt/ModelABI.h"
 #include "target/PackedFormat.h"
 #include <algorithm>
@@ -35,6 +36,7 @@ private:
   FailureOr<std::vector<uint8_t>> packCodes();
   FailureOr<std::vector<uint8_t>> packGroupedCodes();
   FailureOr<std::vector<uint8_t>> packBytes();
+  FailureOr<std::vector<uint8_t>> packConvolution();
   FailureOr<std::vector<float>> readFloats(DictionaryAttr part, StringRef name,
                                            ArrayRef<int64_t> shape);
   FailureOr<std::vector<int8_t>> readCodes(DictionaryAttr part, StringRef name,
@@ -67,6 +69,11 @@ FailureOr<std::vector<uint8_t>> WeightPacker::pack() {
     return packGroupedCodes();
   case kernel::PackFormat::Bytes:
     return packBytes();
+  case kernel::PackFormat::ConvF32:
+  case kernel::PackFormat::ConvInt8:
+  case kernel::PackFormat::DepthwiseF32:
+  case kernel::PackFormat::DepthwiseInt8:
+    return packConvolution();
   }
   llvm_unreachable("unknown format");
 }
@@ -192,6 +199,18 @@ FailureOr<std::vector<uint8_t>> WeightPacker::packBytes() {
   return std::vector<uint8_t>(bytes->begin(), bytes->end());
 }
 
+FailureOr<std::vector<uint8_t>> WeightPacker::packConvolution() {
+  FailureOr<std::vector<uint8_t>> source = packBytes();
+  if (failed(source))
+    return failure();
+  auto part = cast<DictionaryAttr>(data.getParts()[0]);
+  ConvWeights weights = convWeights(
+      type, part.getAs<IntegerAttr>("taps").getInt());
+  std::vector<uint8_t> bytes(weights.bytes());
+  weights.pack(*source, bytes);
+  return bytes;
+}
+
 FailureOr<std::vector<uint8_t>> WeightPacker::packCodes() {
   int64_t rows = type.getRows(), columns = type.getColumns();
   FailureOr<std::vector<int8_t>> codes =
@@ -301,6 +320,12 @@ static StringRef baseName(kernel::WeightType type) {
     return "f32/raw";
   case kernel::PackFormat::Bytes:
     return "constant";
+  case kernel::PackFormat::ConvF32:
+  case kernel::PackFormat::DepthwiseF32:
+    return "f32/convolution";
+  case kernel::PackFormat::ConvInt8:
+  case kernel::PackFormat::DepthwiseInt8:
+    return "int8/convolution";
   }
   llvm_unreachable("unknown format");
 }

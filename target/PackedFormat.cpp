@@ -200,4 +200,70 @@ int64_t QuantizedRow::bytes() const {
   return alignTo(biasesOffset() + groups() * sizeof(int32_t), kAlignment);
 }
 
+//===----------------------------------------------------------------------===//
+// Convolutions
+//===----------------------------------------------------------------------===//
+
+int64_t ConvWeights::paddedOutputs() const {
+  return alignTo(outputs, isDepthwise ? kPanelRows : kPanelOutputs);
+}
+
+int64_t ConvWeights::paddedChannels() const {
+  return isInt8 && !isDepthwise ? alignTo(channels, kStepColumns) : channels;
+}
+
+int64_t ConvWeights::panelBytes() const {
+  int64_t width = isDepthwise ? paddedOutputs() : kPanelOutputs;
+  if (!isInt8)
+    return taps * channels * width * sizeof(float);
+  int64_t codes = isDepthwise ? alignTo(taps, 2) * sizeof(int16_t)
+                              : taps * paddedChannels();
+  return width * (sizeof(int32_t) + codes);
+}
+
+int64_t ConvWeights::bytes() const {
+  int64_t panels = isDepthwise ? 1 : paddedOutputs() / kPanelOutputs;
+  return panels * panelBytes();
+}
+
+/// Writes the weight of a depthwise convolution's tap and output.
+static void packTap(const ConvWeights &w, int8_t value, int64_t tap,
+                    int64_t output, uint8_t *out) {
+  int64_t width = w.paddedOutputs();
+  uint8_t *codes = out + width * sizeof(int32_t);
+  int64_t place = (tap / 2 * width + output) * 2 + tap % 2;
+  support::endian::write16le(codes + place * sizeof(int16_t), value);
+}
+
+void ConvWeights::pack(ArrayRef<uint8_t> source,
+                       MutableArrayRef<uint8_t> out) const {
+  std::fill(out.begin(), out.end(), 0);
+  int64_t width = isDepthwise ? paddedOutputs() : kPanelOutputs;
+  int64_t headBytes = isInt8 ? width * sizeof(int32_t) : 0;
+  for (int64_t output = 0; output < outputs; ++output) {
+    uint8_t *panel = out.data() + output / width * panelBytes();
+    int64_t lane = output % width;
+    int32_t sum = 0;
+    for (int64_t channel = 0; channel < channels; ++channel)
+      for (int64_t tap = 0; tap < taps; ++tap) {
+        int64_t from = (output * channels + channel) * taps + tap;
+        int64_t k = tap * paddedChannels() + channel;
+        if (!isInt8) {
+          std::memcpy(panel + (k * width + lane) * sizeof(float),
+                      source.data() + from * sizeof(float), sizeof(float));
+          continue;
+        }
+        int8_t value = int8_t(source[from]);
+        sum += value;
+        if (isDepthwise)
+          packTap(*this, value, tap, lane, panel);
+        else
+          panel[headBytes + (k / kStepColumns * width + lane) * kStepColumns +
+                k % kStepColumns] = uint8_t(value);
+      }
+    if (isInt8)
+      support::endian::write32le(panel + lane * sizeof(int32_t), sum);
+  }
+}
+
 } // namespace llmopt

@@ -39,6 +39,18 @@
 // with unit = max|value| / 127. Integer products use the codes, others the
 // values.
 //
+// Weights of convolutions, as ONNX has them [outputs, channels, taps], are read
+// by kernels whose images are [pixels, channels]. K is taps x channels, tap by
+// tap. Outputs are padded to a multiple of 64 (depthwise: 16) with zeros:
+//
+//   conv_f32        panel of 64 outputs: [K][64 outputs] f32
+//   conv_int8       panel of 64 outputs: [64 sums i32][K/4][64 outputs][4 k] s8;
+//                   the channels of a tap are padded to a multiple of 4
+//   depthwise_f32   [taps][outputs] f32
+//   depthwise_int8  [outputs sums i32][pairs of taps][outputs][2 taps] s16
+//
+// where sums are those of an output's weights.
+//
 // Integer products read activations quantized row by row into records:
 //
 //   [Kp int8][G scales f32][G biases int32], padded to a multiple of 64 B
@@ -184,6 +196,30 @@ void packGroups(const PackedFormat &format, const GroupCodes &weight,
 /// The f16 nearest to a float, ties to even, and what it stands for.
 uint16_t toHalf(float value);
 float fromHalf(uint16_t half);
+
+//===----------------------------------------------------------------------===//
+// Convolutions
+//===----------------------------------------------------------------------===//
+
+/// Weights of a convolution; with one input channel for each output they are
+/// depthwise.
+struct ConvWeights {
+  int64_t outputs, channels, taps;
+  bool isDepthwise, isInt8;
+
+  /// Outputs of a panel of conv_f32 and conv_int8.
+  static constexpr int64_t kPanelOutputs = 64;
+
+  int64_t paddedOutputs() const;
+  /// Channels as stored.
+  int64_t paddedChannels() const;
+  /// Bytes of a panel; depthwise weights are one.
+  int64_t panelBytes() const;
+  int64_t bytes() const;
+  /// Packs elements [outputs, channels, taps]: f32 or s8.
+  void pack(llvm::ArrayRef<uint8_t> source,
+            llvm::MutableArrayRef<uint8_t> out) const;
+};
 
 //===----------------------------------------------------------------------===//
 // Activations

@@ -46,7 +46,11 @@ def Kernel_PackFormat : Kernel_Enum<"PackFormat", "layout of packed bytes, see t
   I32EnumAttrCase<"Raw", 3, "raw">,
   I32EnumAttrCase<"Bytes", 4, "bytes">,
   I32EnumAttrCase<"Int8Groups", 5, "int8_groups">,
-  I32EnumAttrCase<"Int4Groups", 6, "int4_groups">
+  I32EnumAttrCase<"Int4Groups", 6, "int4_groups">,
+  I32EnumAttrCase<"ConvF32", 7, "conv_f32">,
+  I32EnumAttrCase<"ConvInt8", 8, "conv_int8">,
+  I32EnumAttrCase<"DepthwiseF32", 9, "depthwise_f32">,
+  I32EnumAttrCase<"DepthwiseInt8", 10, "depthwise_int8">
 ]>;
 
 def Kernel_WeightType : TypeDef<Kernel_Dialect, "Weight"> {
@@ -56,6 +60,7 @@ def Kernel_WeightType : TypeDef<Kernel_Dialect, "Weight"> {
     `!kernel.weight<3072x576, int8_bitmask>`. `raw` is row-major f32, for norm scales ([1, n]) and rotary tables.
     `bytes` is a constant of a graph as the ONNX file holds it: one row of so many bytes. Formats with groups have the number of their columns behind
     them, `f16` for scales of this type (f32 without), `zero_points` and `table`: `!kernel.weight<3072x576, int4_groups(32) f16>`.
+    `conv_*` and `depthwise_*` are weights of convolutions, a row for each channel of the result; their part says how many `taps` the kernel has.
 
     Constraints: T1 rows and columns are positive; T2 exactly the formats with groups have some, of a positive multiple of 32 columns, and what belongs to
     groups; T3 zero points or a table, not both, need int4_groups.

@@ -127,6 +127,10 @@ static PackedFormat formatOf(Value weight) {
     return withGroups(PackedLayout::Int4Groups);
   case kernel::PackFormat::F32:
   case kernel::PackFormat::Raw:
+  case kernel::PackFormat::ConvF32:
+  case kernel::PackFormat::ConvInt8:
+  case kernel::PackFormat::DepthwiseF32:
+  case kernel::PackFormat::DepthwiseInt8:
   case kernel::PackFormat::Bytes: // constants of graphs: read by no kernel
     return PackedLayout::F32;
   }

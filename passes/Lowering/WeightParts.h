@@ -65,6 +65,25 @@ inline mlir::DictionaryAttr makeWeightPart(EncodedWeightOp weight) {
   return part.getDictionary(builder.getContext());
 }
 
+/// What a type with the layout of a convolution describes.
+inline ConvWeights convWeights(kernel::WeightType type, int64_t taps) {
+  kernel::PackFormat format = type.getFormat();
+  bool isDepthwise = format == kernel::PackFormat::DepthwiseF32 ||
+                     format == kernel::PackFormat::DepthwiseInt8;
+  bool isInt8 = format == kernel::PackFormat::ConvInt8 ||
+                format == kernel::PackFormat::DepthwiseInt8;
+  return {type.getRows(), type.getColumns() / taps, taps, isDepthwise, isInt8};
+}
+
+/// The layout for weights of a convolution.
+inline kernel::PackFormat packFormat(const ConvWeights &weights) {
+  if (weights.isDepthwise)
+    return weights.isInt8 ? kernel::PackFormat::DepthwiseInt8
+                          : kernel::PackFormat::DepthwiseF32;
+  return weights.isInt8 ? kernel::PackFormat::ConvInt8
+                        : kernel::PackFormat::ConvF32;
+}
+
 } // namespace llmopt
 
 #endif // LLMOPT_PASSES_LOWERING_WEIGHTPARTS_H

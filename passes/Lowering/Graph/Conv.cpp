@@ -12,7 +12,9 @@
 #include "passes/Lowering/Graph/Elementwise.h"
 #include "passes/Lowering/Graph/FusedActivation.h"
 #include "passes/Lowering/Graph/MatMul.h"
+#include "passes/Lowering/Graph/GraphEmitter.h"
 #include "passes/Lowering/Graph/Operators.h"
+#include "passes/Lowering/Graph/PackedConv.h"
 
 using namespace mlir;
 
@@ -295,9 +297,40 @@ static LogicalResult emitConvolution(Node &node, const Activation &activation) {
   return success();
 }
 
+/// With packed weights; a bias is added to the expression of its sums.
+static LogicalResult emitLastConv(Node &node) {
+  GraphBuilder &g = node.g;
+  if (failed(emitPackedConv(node, nullptr)))
+    return failure();
+  if (!node.hasInput(2))
+    return success();
+  Tensor sums = *node.result(0);
+  Value have = g.count(node.input(2)), want = sums.dims[1];
+  if (g.known(have) && !g.same(have, want))
+    return node.refuse("input 2 has " + Twine(*g.known(have)) +
+                       " elements, expected " + Twine(*g.known(want)));
+  g.require(g.equal(have, want),
+            node.describe() + ": input 2 does not fit the weights");
+  Values dims(sums.rank() - 1, g.number(1));
+  dims[0] = want;
+  Tensor bias = g.reshaped(node.buffer(2), dims);
+  node.setResult(0, mapElements(
+                        g, {sums, bias}, sums.type,
+                        [](GraphBuilder &g, ArrayRef<Value> in) -> Value {
+                          return arith::AddFOp::create(g.b, g.loc, in[0],
+                                                       in[1]);
+                        },
+                        node.describe()));
+  return success();
+}
+
 static LogicalResult emitConv(Node &node) {
   if (failed(checkConv(node)))
     return failure();
+  const std::shared_ptr<Buffer> &weights = node.input(1).buffer;
+  if (weights && weights->convolution)
+    return emitLastConv(node);
+  node.emitter.requireKnownLayout(node.op.getInputs()[0]);
   return emitConvolution(node, absorbActivation(node));
 }
 

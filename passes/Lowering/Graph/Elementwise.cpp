@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "passes/Lowering/Graph/Elementwise.h"
+#include "passes/Lowering/Graph/ChannelsLast.h"
 #include "passes/Lowering/Graph/Conversion.h"
 
 using namespace mlir;
@@ -105,8 +106,11 @@ Tensor makeExpression(ElementType type, ArrayRef<Value> dims,
   result.dims.assign(dims.begin(), dims.end());
   result.expression = std::move(expression);
   for (const Tensor &tensor : reads)
-    if (tensor.isExpression())
+    if (tensor.isExpression()) {
       result.depth = std::max(result.depth, tensor.depth);
+      if (tensor.deferred)
+        result.deferred = tensor.deferred;
+    }
   ++result.depth;
   return result;
 }
@@ -144,6 +148,11 @@ static std::optional<Values> mapScalars(GraphBuilder &g,
 Tensor mapElements(GraphBuilder &g, ArrayRef<Tensor> inputs, ElementType type,
                    const ElementFunction &function, const Twine &what,
                    bool hasLanes) {
+  if (std::optional<SmallVector<Tensor>> last =
+          channelsLastOperands(g, inputs, what))
+    return withChannelsLast(
+        g.broadcast(inputs, what),
+        mapElements(g, *last, type, function, what, hasLanes));
   Values dims = g.broadcast(inputs, what);
   if (std::optional<Values> elements =
           mapScalars(g, inputs, dims, type, function))
@@ -151,6 +160,9 @@ Tensor mapElements(GraphBuilder &g, ArrayRef<Tensor> inputs, ElementType type,
   bool isLinear = llvm::all_of(
       inputs, [&](const Tensor &t) { return isLinearIn(g, t, dims); });
   SmallVector<Tensor> reads(inputs);
+  for (Tensor &read : reads)
+    if (read.channelsLast && !read.buffer)
+      read = g.materialize(read);
   unsigned merged = isLinear ? 1 : mergedDims(g, inputs, dims);
   Values evaluated = dims;
   if (merged > 1) {

@@ -259,6 +259,7 @@ private:
   friend class CodeScope;
   mlir::Value numberOp(llvm::StringRef name, mlir::Value lhs, mlir::Value rhs,
                        llvm::function_ref<mlir::Value()> create);
+  void fillDeferred(const Tensor &target, const Tensor &source);
   void fillLinear(const Tensor &target, const Tensor &source);
   void fillRows(const Tensor &target, const Tensor &source);
   mlir::Value message(const llvm::Twine &text);

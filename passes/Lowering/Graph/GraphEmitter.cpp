@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "passes/Lowering/Graph/GraphEmitter.h"
+#include "passes/Lowering/Graph/ChannelsLast.h"
 #include "passes/Lowering/Graph/LLMOptOps.h"
 #include "passes/Lowering/Graph/NodeEmitter.h"
 
@@ -34,6 +35,12 @@ Tensor *GraphEmitter::findBuffer(Value value) {
   return tensor;
 }
 
+void GraphEmitter::requireKnownLayout(Value value) {
+  Tensor *tensor = find(value);
+  if (tensor && tensor->channelsLast)
+    findBuffer(value);
+}
+
 void GraphEmitter::releaseDead() {
   // Memory is given back where the last reader is known to have run.
   Values dead = std::move(g.dead);
@@ -46,10 +53,13 @@ void GraphEmitter::releaseDead() {
 void GraphEmitter::keepResult(Value value, const Tensor &tensor) {
   bool isShared = !value.hasOneUse() || value.getUsers().begin()->getBlock() !=
                                             value.getParentBlock();
-  if (tensor.isExpression() && (isShared || tensor.depth > kMaxDepth))
-    set(value, g.materialize(tensor));
-  else
-    set(value, tensor);
+  bool needsBuffer =
+      tensor.isExpression() && (isShared || tensor.depth > kMaxDepth);
+  if (needsBuffer && tensor.channelsLast)
+    settleChannelsLast(g, tensor);
+  else if (needsBuffer)
+    return set(value, g.materialize(tensor));
+  set(value, tensor);
 }
 
 static LogicalResult checkArity(Node &node, const OperatorRow &row) {
@@ -114,6 +124,8 @@ LogicalResult GraphEmitter::emit(Operation &op) {
     return success();
   if (auto node = dyn_cast<onnx::NodeOp>(op))
     return emitNode(*this, node);
+  for (Value operand : op.getOperands())
+    requireKnownLayout(operand);
   if (isLLMOptOperation(&op))
     return emitLLMOptOperation(*this, &op);
   return op.emitError("'") << op.getName()

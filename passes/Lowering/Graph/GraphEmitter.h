@@ -41,6 +41,12 @@ public:
   /// The value in a buffer, which is remembered for later readers; null if the
   /// emission of it failed.
   Tensor *findBuffer(mlir::Value value);
+  /// Makes a buffer of what is known with channels last only, for readers that
+  /// know no such tensors.
+  void requireKnownLayout(mlir::Value value);
+  /// Zeros around the image that `value` stands for, [before..., after...], for
+  /// the convolution that reads it: an absorbed Pad.
+  llvm::DenseMap<mlir::Value, llvm::SmallVector<int64_t>> margins;
   /// Pointer to the packed bytes of a weight.
   mlir::Value weightData(mlir::Operation *weight) {
     return weights.data(weight);

@@ -11,6 +11,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/BuiltinAttributes.h"
 #include "passes/Lowering/LoweringAttributes.h"
+#include "passes/Lowering/WeightParts.h"
 #include "target/CallLayout.h"
 
 using namespace mlir;
@@ -25,14 +26,28 @@ GraphWeights::GraphWeights(GraphBuilder &g) : g(g) {
                 g.at(g.call, g.number(GraphCallLayout::weights)));
 }
 
-Value GraphWeights::data(Operation *constant) {
+/// Null for what has no elements.
+static kernel::WeightDataOp placedData(Operation *constant) {
   auto symbol =
       constant->getAttrOfType<FlatSymbolRefAttr>(kPlacedConstantAttrName);
-  if (!symbol)
-    return base; // no elements
-  auto placed = SymbolTable::lookupNearestSymbolFrom<kernel::WeightDataOp>(
-      constant, symbol);
-  return g.at(base, g.number(placed.getOffset()));
+  return symbol ? SymbolTable::lookupNearestSymbolFrom<kernel::WeightDataOp>(
+                      constant, symbol)
+                : kernel::WeightDataOp();
+}
+
+Value GraphWeights::data(Operation *constant) {
+  kernel::WeightDataOp placed = placedData(constant);
+  return placed ? g.at(base, g.number(placed.getOffset())) : base;
+}
+
+/// What the packed bytes are if they are the weights of convolutions.
+static std::optional<ConvWeights> convolution(Operation *constant) {
+  kernel::WeightDataOp placed = placedData(constant);
+  auto part = placed ? cast<DictionaryAttr>(placed.getParts()[0]) : nullptr;
+  auto taps = part ? part.getAs<IntegerAttr>("taps") : nullptr;
+  if (!taps)
+    return std::nullopt;
+  return convWeights(cast<kernel::WeightType>(placed.getType()), taps.getInt());
 }
 
 /// The elements of a literal as constants of the compute type.
@@ -76,6 +91,7 @@ Tensor GraphWeights::constant(onnx::InitializerOp initializer) {
   if (count > 1 || !tensor.hasElements) {
     tensor.buffer =
         std::make_shared<Buffer>(data(initializer), /*isOwned=*/false);
+    tensor.buffer->convolution = convolution(initializer);
     tensor.buffer->isPacked =
         isFile && tensor.type.bits() < 8 && !tensor.type.isBool();
   }

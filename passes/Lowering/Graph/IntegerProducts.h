@@ -45,11 +45,8 @@ struct IntegerProducts {
   ZeroPoints bZero; ///< of batch, column
 };
 
-/// Takes the finished sums, i32: one, or 16 of a row. The indices are batch,
-/// row and column.
-using SumSink = std::function<void(mlir::Value sums, const Access &)>;
-
-/// Computes the products and hands all sums to the sink, inside of tasks.
+/// Computes the products and hands all sums, i32, to the sink, inside of tasks:
+/// one, or 16 of a row. The indices are batch, row and column.
 void emitIntegerProducts(GraphBuilder &g, const IntegerProducts &products,
                          const SumSink &sink);
 

@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "passes/Lowering/Graph/GraphBuilder.h"
+#include "passes/Lowering/Graph/ChannelsLast.h"
 
 using namespace mlir;
 
@@ -16,10 +16,14 @@ namespace llmopt::graph {
 static constexpr int64_t kChunk = 4096;
 
 Tensor GraphBuilder::materialize(const Tensor &tensor) {
+  if (!tensor.buffer && tensor.channelsLast)
+    return channelsFirst(*this, tensor);
   return tensor.buffer ? tensor : copy(tensor);
 }
 
 Tensor GraphBuilder::copy(const Tensor &tensor) {
+  if (!tensor.buffer && tensor.channelsLast)
+    return channelsFirst(*this, tensor);
   Tensor target = allocateTensor(tensor.type, tensor.dims);
   fill(target, tensor);
   return target;
@@ -31,6 +35,8 @@ void GraphBuilder::fill(const Tensor &target, const Tensor &source) {
       storeElement(target, number(index), value);
     return;
   }
+  if (source.deferred)
+    return fillDeferred(target, source);
   bool isLinear = source.buffer || source.isLinear;
   if (isLinear || source.rank() <= 1)
     fillLinear(target, source);
@@ -42,6 +48,16 @@ static bool hasLanes(const Tensor &tensor) {
   if (tensor.buffer)
     return !tensor.buffer->isPacked && !tensor.type.isMiniFloat();
   return tensor.hasLanes;
+}
+
+void GraphBuilder::fillDeferred(const Tensor &target, const Tensor &source) {
+  std::shared_ptr<Deferred> product = source.deferred;
+  assert(product->run && "a product is executed once");
+  std::exchange(product->run, nullptr)(
+      *this, [&](Value sums, const Access &access) {
+        product->sums = sums;
+        storeElement(target, access.linear, element(source, access));
+      });
 }
 
 void GraphBuilder::fillLinear(const Tensor &target, const Tensor &source) {

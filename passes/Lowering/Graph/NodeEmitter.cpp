@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "passes/Lowering/Graph/NodeEmitter.h"
+#include "passes/Lowering/Graph/ChannelsLast.h"
 #include "passes/Lowering/Graph/GraphEmitter.h"
 
 using namespace mlir;
@@ -15,7 +16,10 @@ namespace llmopt::graph {
 
 Node::Node(GraphEmitter &emitter, GraphBuilder &g, onnx::NodeOp op)
     : emitter(emitter), g(g), op(op), results(op->getNumResults()) {
+  bool isAware = readsChannelsLast(op);
   for (Value value : op.getInputs()) {
+    if (!isAware && value.getParentBlock() == op->getBlock())
+      emitter.requireKnownLayout(value);
     Tensor *tensor =
         value.getDefiningOp<onnx::NoneOp>() ? nullptr : emitter.find(value);
     // What is computed inside of a region is not known outside of it.

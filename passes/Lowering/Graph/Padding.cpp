@@ -7,7 +7,9 @@
 //===----------------------------------------------------------------------===//
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/IR/Matchers.h"
 #include "passes/Lowering/Graph/Elementwise.h"
+#include "passes/Lowering/Graph/GraphEmitter.h"
 #include "passes/Lowering/Graph/Movement.h"
 #include "passes/Lowering/Graph/Operators.h"
 
@@ -192,6 +194,67 @@ static FailureOr<Value> padElement(Node &node) {
   return element->front();
 }
 
+/// What is not copied at all may have its channels last.
+static void requireKnownLayout(Node &node, const Pads &pads) {
+  if (!isZero(node.g, pads))
+    node.emitter.requireKnownLayout(node.op.getInputs()[0]);
+}
+
+/// The convolution with packed weights that alone reads a value, perhaps after
+/// it has been quantized; null if there is none.
+static onnx::NodeOp packedReader(Node &node, Value value) {
+  auto onlyReader = [](Value value) -> onnx::NodeOp {
+    if (!value.hasOneUse())
+      return nullptr;
+    auto reader = dyn_cast<onnx::NodeOp>(*value.getUsers().begin());
+    return reader && reader->getBlock() == value.getParentBlock() &&
+                   reader.getInputs()[0] == value
+               ? reader
+               : nullptr;
+  };
+  onnx::NodeOp reader = onlyReader(value);
+  Value zeroPoint;
+  if (reader && reader.getOpType() == "QuantizeLinear" &&
+      reader.getInputs().size() == 3) {
+    zeroPoint = reader.getInputs()[2];
+    reader = onlyReader(reader->getResult(0));
+  }
+  if (!reader || reader.getInputs().size() < 2)
+    return nullptr;
+  Tensor *weights = node.emitter.find(reader.getInputs()[1]);
+  if (!weights || !weights->buffer || !weights->buffer->convolution)
+    return nullptr;
+  // What stands for zero has to be what zero is quantized to.
+  if (zeroPoint && reader.getInputs()[2] != zeroPoint)
+    return nullptr;
+  auto padding = reader.getNodeAttr<StringAttr>("auto_pad");
+  return !padding || padding.getValue() == "NOTSET" ? reader : nullptr;
+}
+
+/// Leaves zeros around an image to the convolution that reads it.
+static bool absorbMargins(Node &node, const Pads &pads, Value element) {
+  GraphBuilder &g = node.g;
+  if (!node.input(0).type.get().isF32() || node.input(0).rank() < 3 ||
+      !matchPattern(element, m_AnyZeroFloat()))
+    return false;
+  SmallVector<int64_t> margins;
+  for (ArrayRef<Value> side : {ArrayRef(pads.before), ArrayRef(pads.after)}) {
+    if (!g.isKnown(side[0], 0) || !g.isKnown(side[1], 0))
+      return false;
+    for (Value pad : side.drop_front(2)) {
+      if (g.known(pad).value_or(-1) < 0)
+        return false;
+      margins.push_back(*g.known(pad));
+    }
+  }
+  onnx::NodeOp reader = packedReader(node, node.op->getResult(0));
+  if (!reader)
+    return false;
+  node.emitter.margins[reader.getInputs()[0]] = margins;
+  node.setResult(0, node.input(0));
+  return true;
+}
+
 static LogicalResult emitPad(Node &node) {
   std::string mode = node.attribute("mode", StringRef("constant"));
   if (mode != "constant" && mode != "edge" && mode != "reflect" &&
@@ -206,8 +269,12 @@ static LogicalResult emitPad(Node &node) {
     FailureOr<Value> element = padElement(node);
     if (failed(element))
       return failure();
+    if (absorbMargins(node, *pads, *element))
+      return success();
+    requireKnownLayout(node, *pads);
     result = padConstant(node, node.input(0), *pads, *element);
   } else {
+    requireKnownLayout(node, *pads);
     result = padCopies(node, node.input(0), *pads, mode);
   }
   if (failed(result))

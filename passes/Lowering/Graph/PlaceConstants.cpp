@@ -29,6 +29,8 @@ struct PlaceConstantsPass : impl::PlaceConstantsBase<PlaceConstantsPass> {
 
 private:
   void place(onnx::InitializerOp initializer);
+  void placeConvolution(onnx::InitializerOp initializer,
+                        const ConvWeights &weights);
   LogicalResult place(EncodedWeightOp weight);
   LogicalResult place(WeightOp weight);
   LogicalResult placeMatrix(Operation *weight, StringRef name,
@@ -36,7 +38,8 @@ private:
 
   DenseMap<Attribute, FlatSymbolRefAttr> placed; ///< equal constants once
   int64_t nextOffset = 0;
-  int64_t weights = 0; ///< packed ones that are placed
+  int64_t weights = 0;      ///< packed ones that are placed
+  int64_t convolutions = 0; ///< and those of convolutions
 };
 } // namespace
 
@@ -50,22 +53,111 @@ static int64_t storedBytes(TypedAttr value) {
          graph::ElementType(type.getElementType()).bytes();
 }
 
+/// What the packer reads a constant from.
+static Attribute sourceOf(TypedAttr value) {
+  if (auto blob = dyn_cast<onnx::FileBlobAttr>(value))
+    return WeightBlobAttr::get(value.getContext(), blob.getFile(),
+                               blob.getOffset(), blob.getBytes(),
+                               /*transposed=*/false);
+  return value;
+}
+
+/// True if the node reads a constant as the weights of a convolution in f32, or
+/// of unsigned by signed bytes without a zero point of the weights.
+static bool takesPackedWeights(onnx::NodeOp node, Value weights, bool isInt8) {
+  auto inputs = node.getInputs();
+  bool isStandard =
+      node.getDomain().empty() || node.getDomain() == onnx::kDefaultDomain;
+  if (!isStandard || inputs.size() < 2 || inputs[0] == weights ||
+      inputs[1] != weights || llvm::is_contained(inputs.drop_front(2), weights))
+    return false;
+  if (!isInt8)
+    return node.getOpType() == "Conv";
+  auto isLeftOut = [&](size_t index) {
+    return index >= inputs.size() || inputs[index].getDefiningOp<onnx::NoneOp>();
+  };
+  if (node.getOpType() != "ConvInteger" || isLeftOut(2) || !isLeftOut(3))
+    return false;
+  // The zero point says what the input is; it is one number.
+  auto zero = inputs[2].getDefiningOp<onnx::InitializerOp>();
+  auto type = zero ? cast<RankedTensorType>(zero.getValue().getType()) : nullptr;
+  return type && type.getElementType().isUnsignedInteger(8) &&
+         type.getNumElements() == 1;
+}
+
+/// More places of a kernel are not worth a table of addresses.
+static constexpr int64_t kMostTaps = 128;
+/// Depthwise kernels are unrolled.
+static constexpr int64_t kMostDepthwiseTaps = 25;
+
+/// The weights as convolutions of images with channels last read them; nullopt
+/// if something else reads them, too, or if there is no such kernel.
+static std::optional<ConvWeights>
+convolutionWeights(onnx::InitializerOp initializer) {
+  auto type = cast<RankedTensorType>(initializer.getValue().getType());
+  bool isInt8 = type.getElementType().isSignlessInteger(8);
+  if (!isa<DenseElementsAttr, onnx::FileBlobAttr>(initializer.getValue()) ||
+      !(isInt8 || type.getElementType().isF32()) || initializer.use_empty() ||
+      type.getRank() < 3 || type.getRank() > 4 || type.getNumElements() == 0)
+    return std::nullopt;
+  ArrayRef<int64_t> shape = type.getShape();
+  ConvWeights weights{shape[0], shape[1], 1, false, isInt8};
+  for (int64_t size : shape.drop_front(2))
+    weights.taps *= size;
+  std::optional<int64_t> groups;
+  for (Operation *user : initializer->getUsers()) {
+    auto node = dyn_cast<onnx::NodeOp>(user);
+    if (!node || !takesPackedWeights(node, initializer.getResult(), isInt8))
+      return std::nullopt;
+    auto group = node.getNodeAttr<IntegerAttr>("group");
+    int64_t own = group ? group.getValue().getSExtValue() : 1;
+    if (groups && *groups != own)
+      return std::nullopt;
+    groups = own;
+  }
+  weights.isDepthwise = *groups > 1;
+  if (!weights.isDepthwise)
+    return weights.taps <= kMostTaps ? std::optional(weights) : std::nullopt;
+  if (*groups != shape[0] || shape[1] != 1 || shape[0] < kPanelRows ||
+      weights.taps > kMostDepthwiseTaps)
+    return std::nullopt;
+  return weights;
+}
+
+void PlaceConstantsPass::placeConvolution(onnx::InitializerOp initializer,
+                                          const ConvWeights &weights) {
+  OpBuilder b = OpBuilder::atBlockEnd(getOperation().getBody());
+  NamedAttribute part[] = {
+      b.getNamedAttr("codes", sourceOf(initializer.getValue())),
+      b.getNamedAttr("rows", b.getI64IntegerAttr(weights.outputs)),
+      b.getNamedAttr("taps", b.getI64IntegerAttr(weights.taps))};
+  std::string symbol = "convolution_" + std::to_string(convolutions++);
+  auto type = kernel::WeightType::get(&getContext(), weights.outputs,
+                                      weights.channels * weights.taps,
+                                      packFormat(weights));
+  kernel::WeightDataOp::create(
+      b, initializer.getLoc(), symbol, initializer.getName(), type, nextOffset,
+      weights.bytes(), b.getArrayAttr(b.getDictionaryAttr(part)),
+      /*interleaved=*/false, /*zeros=*/0);
+  nextOffset = llvm::alignTo(nextOffset + weights.bytes(), kAlignment);
+  initializer->setAttr(kPlacedConstantAttrName,
+                       FlatSymbolRefAttr::get(&getContext(), symbol));
+}
+
 void PlaceConstantsPass::place(onnx::InitializerOp initializer) {
   TypedAttr value = initializer.getValue();
   int64_t bytes = storedBytes(value);
   if (bytes == 0)
     return;
+  if (auto weights = convolutionWeights(initializer))
+    return placeConvolution(initializer, *weights);
   FlatSymbolRefAttr &symbol = placed[value];
   if (!symbol) {
     MLIRContext *context = &getContext();
-    Attribute source = value;
-    if (auto blob = dyn_cast<onnx::FileBlobAttr>(value))
-      source = WeightBlobAttr::get(context, blob.getFile(), blob.getOffset(),
-                                   blob.getBytes(), /*transposed=*/false);
     OpBuilder b = OpBuilder::atBlockEnd(getOperation().getBody());
     std::string name = "constant_" + std::to_string(placed.size());
     symbol = FlatSymbolRefAttr::get(context, name);
-    NamedAttribute part[] = {b.getNamedAttr("codes", source),
+    NamedAttribute part[] = {b.getNamedAttr("codes", sourceOf(value)),
                              b.getNamedAttr("rows", b.getI64IntegerAttr(1))};
     auto data = kernel::WeightDataOp::create(
         b, initializer.getLoc(), name, initializer.getName(),

@@ -28,6 +28,14 @@ struct PoolFunction {
 PoolFunction averageFunction(GraphBuilder &g, ElementType type,
                              bool countsPadding);
 
+/// True if maxPoolLast can pool the tensor: it has channels last, and enough of
+/// them.
+bool canMaxPoolLast(GraphBuilder &g, const Tensor &input,
+                    llvm::ArrayRef<PoolDim> dims);
+/// Largest elements of windows, with channels last.
+Tensor maxPoolLast(GraphBuilder &g, const Tensor &input,
+                   llvm::ArrayRef<PoolDim> dims);
+
 /// Pools a buffer [N, C, ...].
 Tensor poolTensor(GraphBuilder &g, const Tensor &input,
                   llvm::ArrayRef<PoolDim> dims, const PoolFunction &function);

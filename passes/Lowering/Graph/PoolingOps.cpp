@@ -96,6 +96,10 @@ static LogicalResult emitMaxPool(Node &node) {
   FailureOr<SmallVector<PoolDim>> dims = poolDims(node, node.input(0));
   if (failed(dims))
     return failure();
+  if (!node.needsResult(1) && canMaxPoolLast(g, node.input(0), *dims)) {
+    node.setResult(0, maxPoolLast(g, node.input(0), *dims));
+    return success();
+  }
   Tensor input = node.buffer(0);
   if (node.needsResult(1)) {
     poolWithIndices(node, input, *dims);

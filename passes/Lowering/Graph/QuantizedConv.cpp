@@ -9,7 +9,9 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "passes/Lowering/Graph/Depthwise.h"
 #include "passes/Lowering/Graph/IntegerProducts.h"
+#include "passes/Lowering/Graph/GraphEmitter.h"
 #include "passes/Lowering/Graph/Operators.h"
+#include "passes/Lowering/Graph/PackedConv.h"
 #include "passes/Lowering/Graph/QuantizedNode.h"
 
 using namespace mlir;
@@ -88,8 +90,23 @@ void QuantizedConvolution::emit(GraphBuilder &g, const SumSink &sink) const {
   emitIntegerProducts(g, p, sink);
 }
 
+/// Such weights imply a zero point of the image that is one number (see
+/// llmopt-place-constants).
+static LogicalResult emitLastConv(Node &node) {
+  if (!isByte(node.input(0)) || node.input(2).type != node.input(0).type)
+    return node.refuse("expected an input of the zero point's type");
+  auto zero = Parameter::read(node, 2, node.g.number(1));
+  if (failed(zero))
+    return failure();
+  return emitPackedConv(node, zero->at(node.g, node.g.number(0), 1));
+}
+
 static LogicalResult emitConvInteger(Node &node) {
   GraphBuilder &g = node.g;
+  const std::shared_ptr<Buffer> &weights = node.input(1).buffer;
+  if (weights && weights->convolution)
+    return emitLastConv(node);
+  node.emitter.requireKnownLayout(node.op.getInputs()[0]);
   auto q = planQuantized(node, 1, 2, 3);
   if (failed(q))
     return failure();

@@ -26,6 +26,7 @@
 
 #include "mlir/IR/Value.h"
 #include "passes/Lowering/Graph/ElementType.h"
+#include "target/PackedFormat.h"
 #include <functional>
 #include <memory>
 
@@ -45,6 +46,9 @@ struct Buffer {
   /// True where sub-byte integers are packed as in the ONNX file, first element
   /// in the low bits; only weights are.
   bool isPacked = false;
+  /// Set where the weights of convolutions are packed; only convolutions read
+  /// them.
+  std::optional<ConvWeights> convolution;
   /// Receives the pointer of an owned buffer that nothing refers to any more.
   Values *dead = nullptr;
 
@@ -70,6 +74,17 @@ struct Access {
 
 using Expression = std::function<mlir::Value(GraphBuilder &, const Access &)>;
 
+/// Takes sums of a product: one, or `lanes` of a row.
+using SumSink = std::function<void(mlir::Value sums, const Access &)>;
+
+/// A product that is executed when the expression that is made of its sums is
+/// evaluated, so that the sums never get a buffer of their own.
+struct Deferred {
+  /// Emits the product, which calls the sink for all sums.
+  std::function<void(GraphBuilder &, const SumSink &)> run;
+  mlir::Value sums; ///< those that the sink is called for
+};
+
 struct Tensor {
   ElementType type;
   Values dims; ///< i64 each; constants are `arith.constant`
@@ -92,6 +107,11 @@ struct Tensor {
   /// for it, so that vectors run over all of them. [1, C, H, W] with a scale of
   /// [1, C, 1, 1] is computed as [1, C, H * W].
   unsigned merged = 1;
+  /// Of expressions: the product they are made of; `fill` executes it.
+  std::shared_ptr<Deferred> deferred;
+  /// The same elements as a matrix [pixels, channels] (see ChannelsLast.h),
+  /// perhaps instead of all other sources.
+  std::shared_ptr<Tensor> channelsLast;
   /// Of expressions: operators that an element takes; bounds recursion.
   unsigned depth = 0;
 

@@ -186,6 +186,9 @@ public:
   mlir::Value lookUpFloats(mlir::Value table, mlir::Value indices);
   /// acc[lane] += the sum of products of the lane's two 16-bit numbers.
   mlir::Value dotPairs(mlir::Value acc, mlir::Value x, mlir::Value y);
+  /// acc[lane] += sum over the lane's four bytes of x, unsigned, times those of
+  /// y, signed; exact.
+  mlir::Value dotExact(mlir::Value acc, mlir::Value x, mlir::Value y);
   /// What an accumulator of dot starts with, given the sum (i32) of the
   /// activations, or the bias of a record's group in memory.
   mlir::Value biasOfSum(mlir::Value sum);

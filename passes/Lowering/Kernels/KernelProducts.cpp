@@ -114,6 +114,21 @@ Value KernelBuilder::dotPairs(Value acc, Value x, Value y) {
   return add(acc, join(halves[0], halves[1]));
 }
 
+Value KernelBuilder::dotExact(Value acc, Value x, Value y) {
+  if (hasAvx512())
+    return intrinsic("llvm.x86.avx512.vpdpbusd.512", ints(),
+                     {acc, bitcast(x, bytes()), bitcast(y, bytes())});
+  // As numbers of 16 bits, the even and the odd bytes.
+  VectorType shorts = VectorType::get(2 * kLanes, b.getI16Type());
+  x = bitcast(x, shorts);
+  y = bitcast(y, shorts);
+  Value eight = constant(shorts, 8);
+  Value evenY = arith::ShRSIOp::create(b, loc, shiftLeft(y, eight), eight);
+  Value oddY = arith::ShRSIOp::create(b, loc, y, eight);
+  acc = dotPairs(acc, bitAnd(x, constant(shorts, 255)), evenY);
+  return dotPairs(acc, shiftRight(x, eight), oddY);
+}
+
 Value KernelBuilder::biasOfSum(Value sum) {
   if (!hasAvx512())
     return constant(ints(), 0);
