@@ -225,7 +225,13 @@ static onnx::NodeOp packedReader(Node &node, Value value) {
   if (!weights || !weights->buffer || !weights->buffer->convolution)
     return nullptr;
   // What stands for zero has to be what zero is quantized to.
-  if (zeroPoint && reader.getInputs()[2] != zeroPoint)
+  bool hasZeroPoint = reader.getOpType() == "ConvInteger" &&
+                      reader.getInputs().size() > 2;
+  if (zeroPoint && hasZeroPoint && reader.getInputs()[2] != zeroPoint)
+    return nullptr;
+  Tensor *zero = zeroPoint ? node.emitter.find(zeroPoint) : nullptr;
+  if (zeroPoint && !hasZeroPoint &&
+      !(zero && zero->hasElements && matchPattern(zero->elements[0], m_Zero())))
     return nullptr;
   auto padding = reader.getNodeAttr<StringAttr>("auto_pad");
   return !padding || padding.getValue() == "NOTSET" ? reader : nullptr;

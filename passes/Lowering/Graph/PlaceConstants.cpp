@@ -76,11 +76,18 @@ static bool takesPackedWeights(onnx::NodeOp node, Value weights, bool isInt8) {
   auto isLeftOut = [&](size_t index) {
     return index >= inputs.size() || inputs[index].getDefiningOp<onnx::NoneOp>();
   };
-  if (node.getOpType() != "ConvInteger" || isLeftOut(2) || !isLeftOut(3))
+  if (node.getOpType() != "ConvInteger" || !isLeftOut(3))
     return false;
-  // The zero point says what the input is; it is one number.
-  auto zero = inputs[2].getDefiningOp<onnx::InitializerOp>();
-  auto type = zero ? cast<RankedTensorType>(zero.getValue().getType()) : nullptr;
+  // A zero point, of the input or of what has quantized it, says what the input
+  // is; it is one number.
+  Value zero = isLeftOut(2) ? Value() : inputs[2];
+  auto quantize = inputs[0].getDefiningOp<onnx::NodeOp>();
+  if (!zero && quantize && quantize.getOpType() == "QuantizeLinear" &&
+      quantize.getInputs().size() == 3)
+    zero = quantize.getInputs()[2];
+  auto constant = zero ? zero.getDefiningOp<onnx::InitializerOp>() : nullptr;
+  auto type = constant ? cast<RankedTensorType>(constant.getValue().getType())
+                       : nullptr;
   return type && type.getElementType().isUnsignedInteger(8) &&
          type.getNumElements() == 1;
 }

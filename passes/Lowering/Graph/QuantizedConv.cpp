@@ -90,11 +90,15 @@ void QuantizedConvolution::emit(GraphBuilder &g, const SumSink &sink) const {
   emitIntegerProducts(g, p, sink);
 }
 
-/// Such weights imply a zero point of the image that is one number (see
-/// llmopt-place-constants).
+/// Such weights imply an unsigned image with a zero point that is one number
+/// (see llmopt-place-constants).
 static LogicalResult emitLastConv(Node &node) {
-  if (!isByte(node.input(0)) || node.input(2).type != node.input(0).type)
-    return node.refuse("expected an input of the zero point's type");
+  if (!isByte(node.input(0)) || !node.input(0).type.isUnsigned())
+    return node.refuse("expected an input of unsigned 8-bit integers");
+  if (!node.hasInput(2))
+    return emitPackedConv(node, node.g.integer(node.g.b.getI32Type(), 0));
+  if (node.input(2).type != node.input(0).type)
+    return node.refuse("the type of zero point 2 is not that of input 0");
   auto zero = Parameter::read(node, 2, node.g.number(1));
   if (failed(zero))
     return failure();
