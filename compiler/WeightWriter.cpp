@@ -204,8 +204,8 @@ FailureOr<std::vector<uint8_t>> WeightPacker::packConvolution() {
   if (failed(source))
     return failure();
   auto part = cast<DictionaryAttr>(data.getParts()[0]);
-  ConvWeights weights = convWeights(
-      type, part.getAs<IntegerAttr>("taps").getInt());
+  ConvWeights weights =
+      convWeights(type, part.getAs<IntegerAttr>("taps").getInt());
   std::vector<uint8_t> bytes(weights.bytes());
   weights.pack(*source, bytes);
   return bytes;

@@ -44,7 +44,8 @@
 // tap. Outputs are padded to a multiple of 64 (depthwise: 16) with zeros:
 //
 //   conv_f32        panel of 64 outputs: [K][64 outputs] f32
-//   conv_int8       panel of 64 outputs: [64 sums i32][K/4][64 outputs][4 k] s8;
+//   conv_int8       panel of 64 outputs: [64 sums i32][K/4][64 outputs][4 k]
+//   s8;
 //                   the channels of a tap are padded to a multiple of 4
 //   depthwise_f32   [taps][outputs] f32
 //   depthwise_int8  [outputs sums i32][pairs of taps][outputs][2 taps] s16

@@ -7,8 +7,8 @@
 //===----------------------------------------------------------------------===//
 
 #include "passes/Lowering/Graph/ChannelsLast.h"
-#include "llvm/ADT/StringSwitch.h"
 #include "passes/Lowering/Graph/Movement.h"
+#include "llvm/ADT/StringSwitch.h"
 
 using namespace mlir;
 
@@ -51,8 +51,7 @@ static Values imageDims(GraphBuilder &g, const Tensor &tensor) {
 Tensor channelsFirst(GraphBuilder &g, const Tensor &tensor) {
   settleChannelsLast(g, tensor);
   Values dims = imageDims(g, tensor);
-  Tensor images =
-      g.reshaped(*tensor.channelsLast, {dims[0], dims[2], dims[1]});
+  Tensor images = g.reshaped(*tensor.channelsLast, {dims[0], dims[2], dims[1]});
   Tensor first = g.materialize(transposed(g, images, {0, 2, 1}));
   return g.reshaped(first, tensor.dims);
 }
@@ -80,9 +79,8 @@ static Tensor interleaved(GraphBuilder &g, const Tensor &source,
       g.loop(channels, [&](Value channel) {
         Value line = g.add(g.mul(place[0], channels), channel);
         Value from = g.add(g.mul(line, pixels), pixel);
-        g.store(
-            g.load(element, g.at(source.buffer->data, g.mul(from, bytes))),
-            target(channel));
+        g.store(g.load(element, g.at(source.buffer->data, g.mul(from, bytes))),
+                target(channel));
       });
       g.loop(channels, width, g.number(1),
              [&](Value channel) { g.store(nothing, target(channel)); });

@@ -11,8 +11,8 @@
 #include "passes/Lowering/Graph/Depthwise.h"
 #include "passes/Lowering/Graph/Elementwise.h"
 #include "passes/Lowering/Graph/FusedActivation.h"
-#include "passes/Lowering/Graph/MatMul.h"
 #include "passes/Lowering/Graph/GraphEmitter.h"
+#include "passes/Lowering/Graph/MatMul.h"
 #include "passes/Lowering/Graph/Operators.h"
 #include "passes/Lowering/Graph/PackedConv.h"
 

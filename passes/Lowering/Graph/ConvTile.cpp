@@ -72,9 +72,9 @@ func::FuncOp windowPointers(ModuleOp module, Isa isa) {
   return getOrCreateFunction(
       module, "window_pointers", "pppiiiiiiiiiiiiiiii", isa,
       [](KernelBuilder &k, ValueRange in) {
-        emitWindows(k, {in[0],  in[1],  in[2],  in[3],  in[4],  in[5],  in[6],
-                        in[7],  in[8],  in[9],  in[10], in[11], in[12], in[13],
-                        in[14], in[15], in[16], in[17], in[18]});
+        emitWindows(k, {in[0], in[1], in[2], in[3], in[4], in[5], in[6], in[7],
+                        in[8], in[9], in[10], in[11], in[12], in[13], in[14],
+                        in[15], in[16], in[17], in[18]});
       });
 }
 
@@ -198,8 +198,7 @@ void TileEmitter::emit() {
     return;
   }
   Value vectors = k.divideCeil(p.columns, kLanes);
-  k.switchOn(vectors, 1, 4,
-             [&](int64_t count) { emitRows(k.size(0), count); });
+  k.switchOn(vectors, 1, 4, [&](int64_t count) { emitRows(k.size(0), count); });
 }
 
 func::FuncOp convTile(ModuleOp module, Isa isa, bool isInteger) {

@@ -31,10 +31,10 @@ mlir::func::FuncOp windowPointers(mlir::ModuleOp module, Isa isa);
 
 /// func @conv_tile_X(table, tapBytes, taps, steps, panel, start, factor, c,
 ///                   rows, columns)
-/// c[i][j] = the sum over taps and k < steps of table[tap][i][k] panel[tap][k][j]
-/// for rows of c of 64 results, of which `columns` are wanted. X is f32 or u8s8,
-/// where an element k is four bytes, unsigned in the image and signed in the
-/// panel, and sums begin with start[j] * factor.
+/// c[i][j] = the sum over taps and k < steps of table[tap][i][k]
+/// panel[tap][k][j] for rows of c of 64 results, of which `columns` are wanted.
+/// X is f32 or u8s8, where an element k is four bytes, unsigned in the image
+/// and signed in the panel, and sums begin with start[j] * factor.
 mlir::func::FuncOp convTile(mlir::ModuleOp module, Isa isa, bool isInteger);
 
 } // namespace llmopt::graph

@@ -47,7 +47,7 @@ Value makeOutside(GraphBuilder &g, int64_t bytes, Value fill) {
 }
 
 void forChannels(GraphBuilder &g, Value channels,
-                        llvm::function_ref<void(Value)> body) {
+                 llvm::function_ref<void(Value)> body) {
   Value last = g.sub(channels, kVectorLanes);
   g.loop(g.number(0), channels, g.number(kVectorLanes),
          [&](Value channel) { body(g.min(channel, last)); });

@@ -53,11 +53,11 @@ static bool hasLanes(const Tensor &tensor) {
 void GraphBuilder::fillDeferred(const Tensor &target, const Tensor &source) {
   std::shared_ptr<Deferred> product = source.deferred;
   assert(product->run && "a product is executed once");
-  std::exchange(product->run, nullptr)(
-      *this, [&](Value sums, const Access &access) {
-        product->sums = sums;
-        storeElement(target, access.linear, element(source, access));
-      });
+  std::exchange(product->run,
+                nullptr)(*this, [&](Value sums, const Access &access) {
+    product->sums = sums;
+    storeElement(target, access.linear, element(source, access));
+  });
 }
 
 void GraphBuilder::fillLinear(const Tensor &target, const Tensor &source) {

@@ -83,8 +83,7 @@ int64_t PackedConv::mostRows(GraphBuilder &g) const {
 void PackedConv::runPanels(GraphBuilder &g, Value outside,
                            const SumSink &sink) const {
   int64_t most = mostRows(g);
-  Value panels =
-      g.number(weights.paddedOutputs() / ConvWeights::kPanelOutputs);
+  Value panels = g.number(weights.paddedOutputs() / ConvWeights::kPanelOutputs);
   Value blocks = g.divideCeil(windows.pixels, g.number(most));
   // Blocks of about equal size, whole tiles of 6 rows.
   Value blockRows = g.divideCeil(windows.pixels, g.max(blocks, 1));
@@ -116,15 +115,15 @@ void PackedConv::runPanel(GraphBuilder &g, Value table, int64_t tableRows,
   Value codes = start, factor = g.number(0);
   if (zeroPoint) {
     codes = g.at(start, g.number(kWidth * 4));
-    factor = g.sub(
-        g.number(0),
-        arith::ExtSIOp::create(g.b, g.loc, g.b.getI64Type(), zeroPoint));
+    factor =
+        g.sub(g.number(0),
+              arith::ExtSIOp::create(g.b, g.loc, g.b.getI64Type(), zeroPoint));
   }
   bool isWhole = weights.outputs % kWidth == 0;
   Value firstColumn = g.mul(panel, kWidth);
-  Value columns = isWhole ? g.number(kWidth)
-                          : g.min(g.sub(g.number(weights.outputs), firstColumn),
-                                  kWidth);
+  Value columns =
+      isWhole ? g.number(kWidth)
+              : g.min(g.sub(g.number(weights.outputs), firstColumn), kWidth);
   int64_t steps = weights.paddedChannels() / (zeroPoint ? 4 : 1);
   func::CallOp::create(
       g.b, g.loc, convTile(moduleOf(g), g.targetIsa, bool(zeroPoint)),
@@ -153,9 +152,9 @@ void PackedConv::runPanel(GraphBuilder &g, Value table, int64_t tableRows,
 //===----------------------------------------------------------------------===//
 
 /// 16 channels of the image times the weights of all taps.
-Value PackedConv::depthwiseSum(GraphBuilder &g, ArrayRef<Value> taps,
-                               Value start,
-                               llvm::function_ref<Value(int64_t)> pixels) const {
+Value PackedConv::depthwiseSum(
+    GraphBuilder &g, ArrayRef<Value> taps, Value start,
+    llvm::function_ref<Value(int64_t)> pixels) const {
   KernelBuilder k(g.b, g.loc, g.targetIsa);
   Value sum = start;
   if (!zeroPoint) {
@@ -168,8 +167,8 @@ Value PackedConv::depthwiseSum(GraphBuilder &g, ArrayRef<Value> taps,
     Value x = k.zeroExtend(pixels(2 * pair), k.ints());
     if (2 * pair + 1 < weights.taps) {
       Value other = k.zeroExtend(pixels(2 * pair + 1), k.ints());
-      x = arith::OrIOp::create(
-          g.b, g.loc, x, k.shiftLeft(other, k.constant(k.ints(), 16)));
+      x = arith::OrIOp::create(g.b, g.loc, x,
+                               k.shiftLeft(other, k.constant(k.ints(), 16)));
     }
     sum = k.dotPairs(sum, x, taps[pair]);
   }
@@ -195,14 +194,14 @@ void PackedConv::emitChannels(GraphBuilder &g, Value table, int64_t tableRows,
        i < e; ++i)
     taps.push_back(g.load(vector, g.at(line, g.number(i * lineBytes))));
   int64_t bytes = zeroPoint ? 1 : 4;
-  Type stored = VectorType::get(
-      kVectorLanes, zeroPoint ? Type(g.b.getI8Type()) : g.b.getF32Type());
+  Type stored = VectorType::get(kVectorLanes, zeroPoint ? Type(g.b.getI8Type())
+                                                        : g.b.getF32Type());
   Value offset = g.mul(channel, bytes);
   g.loop(rows, [&](Value i) {
     Value addresses = g.at(table, g.mul(i, 8));
     Value sum = depthwiseSum(g, taps, start, [&](int64_t tap) {
-      Value pixel = g.load(
-          table.getType(), g.at(addresses, g.number(tap * tableRows * 8)));
+      Value pixel = g.load(table.getType(),
+                           g.at(addresses, g.number(tap * tableRows * 8)));
       return g.load(stored, g.at(pixel, offset));
     });
     Value row = g.add(first, i);
@@ -289,9 +288,9 @@ LogicalResult emitPackedConv(Node &node, Value zeroPoint) {
   ElementType type = zeroPoint ? Type(g.b.getI32Type()) : g.b.getF32Type();
   // Not the product itself: it would own itself.
   Deferred *sums = deferred.get();
-  Tensor matrix =
-      makeExpression(type, {pixels, dims[1]}, {},
-                     [sums](GraphBuilder &, const Access &) { return sums->sums; });
+  Tensor matrix = makeExpression(
+      type, {pixels, dims[1]}, {},
+      [sums](GraphBuilder &, const Access &) { return sums->sums; });
   matrix.deferred = deferred;
   matrix.isLinear = matrix.hasLanes = true;
   node.setResult(0, withChannelsLast(dims, matrix));

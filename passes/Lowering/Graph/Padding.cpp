@@ -225,8 +225,8 @@ static onnx::NodeOp packedReader(Node &node, Value value) {
   if (!weights || !weights->buffer || !weights->buffer->convolution)
     return nullptr;
   // What stands for zero has to be what zero is quantized to.
-  bool hasZeroPoint = reader.getOpType() == "ConvInteger" &&
-                      reader.getInputs().size() > 2;
+  bool hasZeroPoint =
+      reader.getOpType() == "ConvInteger" && reader.getInputs().size() > 2;
   if (zeroPoint && hasZeroPoint && reader.getInputs()[2] != zeroPoint)
     return nullptr;
   Tensor *zero = zeroPoint ? node.emitter.find(zeroPoint) : nullptr;

@@ -74,7 +74,8 @@ static bool takesPackedWeights(onnx::NodeOp node, Value weights, bool isInt8) {
   if (!isInt8)
     return node.getOpType() == "Conv";
   auto isLeftOut = [&](size_t index) {
-    return index >= inputs.size() || inputs[index].getDefiningOp<onnx::NoneOp>();
+    return index >= inputs.size() ||
+           inputs[index].getDefiningOp<onnx::NoneOp>();
   };
   if (node.getOpType() != "ConvInteger" || !isLeftOut(3))
     return false;

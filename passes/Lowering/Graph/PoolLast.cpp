@@ -49,7 +49,10 @@ Tensor maxPoolLast(GraphBuilder &g, const Tensor &input,
   Tensor image = channelsLast(g, input, 1);
   Value channels = input.dims[1];
   int64_t bytes = type.bytes();
-  LastWindows windows{windowsOf(input, dims, g), {}, image.buffer->data, 1,
+  LastWindows windows{windowsOf(input, dims, g),
+                      {},
+                      image.buffer->data,
+                      1,
                       *g.known(channels) * bytes};
   for (const PoolDim &dim : dims)
     windows.taps *= dim.kernel;
@@ -60,7 +63,8 @@ Tensor maxPoolLast(GraphBuilder &g, const Tensor &input,
   Value outside = makeOutside(g, windows.pixelBytes, lowestValue(g, type));
   Type vector = g.withLanes(type.storage(), kVectorLanes);
   constexpr int64_t kRows = 16;
-  Value work = g.number(kRows * windows.taps * *g.known(channels) / kVectorLanes);
+  Value work =
+      g.number(kRows * windows.taps * *g.known(channels) / kVectorLanes);
   Value blocks = g.divideCeil(windows.pixels, g.number(kRows));
   g.parallelFor(blocks, work, [&](Value block) {
     Value first = g.mul(block, kRows);

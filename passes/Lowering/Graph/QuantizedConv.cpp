@@ -8,8 +8,8 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "passes/Lowering/Graph/Depthwise.h"
-#include "passes/Lowering/Graph/IntegerProducts.h"
 #include "passes/Lowering/Graph/GraphEmitter.h"
+#include "passes/Lowering/Graph/IntegerProducts.h"
 #include "passes/Lowering/Graph/Operators.h"
 #include "passes/Lowering/Graph/PackedConv.h"
 #include "passes/Lowering/Graph/QuantizedNode.h"
