@@ -261,4 +261,72 @@ TEST(PackedFormat, QuantizedRowOffsets) {
   EXPECT_EQ(row.bytes(), 128);
 }
 
+/// Weights of a convolution: element i of [outputs, channels, taps] is i + 1.
+std::vector<int8_t> countedWeights(const ConvWeights &weights) {
+  std::vector<int8_t> values(weights.outputs * weights.channels * weights.taps);
+  for (size_t i = 0; i < values.size(); ++i)
+    values[i] = int8_t(i + 1);
+  return values;
+}
+
+template <typename T> T at(const std::vector<uint8_t> &bytes, int64_t index) {
+  T value;
+  std::memcpy(&value, bytes.data() + index * sizeof(T), sizeof(T));
+  return value;
+}
+
+std::vector<uint8_t> packedBytes(const ConvWeights &weights, const void *source,
+                                 size_t size) {
+  std::vector<uint8_t> bytes(weights.bytes(), 0xff);
+  weights.pack({static_cast<const uint8_t *>(source), size}, bytes);
+  return bytes;
+}
+
+TEST(ConvWeights, FloatsGoTapByTap) {
+  ConvWeights weights{66, 3, 2, false, false};
+  std::vector<float> values(66 * 3 * 2);
+  for (size_t i = 0; i < values.size(); ++i)
+    values[i] = float(i);
+  std::vector<uint8_t> bytes =
+      packedBytes(weights, values.data(), values.size() * sizeof(float));
+  ASSERT_EQ(bytes.size(), 2u * 6 * 64 * 4);
+  for (int64_t output = 0; output < 128; ++output)
+    for (int64_t channel = 0; channel < 3; ++channel)
+      for (int64_t tap = 0; tap < 2; ++tap) {
+        int64_t place =
+            output / 64 * 6 * 64 + (tap * 3 + channel) * 64 + output % 64;
+        float expected =
+            output < 66 ? float((output * 3 + channel) * 2 + tap) : 0;
+        EXPECT_EQ(at<float>(bytes, place), expected);
+      }
+}
+
+TEST(ConvWeights, BytesHavePaddedChannelsAndSums) {
+  ConvWeights weights{2, 5, 1, false, true};
+  std::vector<int8_t> values = countedWeights(weights);
+  std::vector<uint8_t> bytes =
+      packedBytes(weights, values.data(), values.size());
+  ASSERT_EQ(bytes.size(), 64u * (4 + 8));
+  EXPECT_EQ(at<int32_t>(bytes, 0), 1 + 2 + 3 + 4 + 5);
+  EXPECT_EQ(at<int32_t>(bytes, 1), 6 + 7 + 8 + 9 + 10);
+  EXPECT_EQ(at<int32_t>(bytes, 2), 0);
+  // Four channels of an output are neighbours.
+  EXPECT_EQ(at<int8_t>(bytes, 256 + 4 + 2), 8);
+  EXPECT_EQ(at<int8_t>(bytes, 256 + 256 + 4), 10);
+  EXPECT_EQ(at<int8_t>(bytes, 256 + 256 + 5), 0);
+}
+
+TEST(ConvWeights, DepthwiseBytesArePairsOfTaps) {
+  ConvWeights weights{17, 1, 3, true, true};
+  std::vector<int8_t> values = countedWeights(weights);
+  std::vector<uint8_t> bytes =
+      packedBytes(weights, values.data(), values.size());
+  ASSERT_EQ(bytes.size(), 32u * (4 + 4 * 2));
+  EXPECT_EQ(at<int32_t>(bytes, 16), 49 + 50 + 51);
+  EXPECT_EQ(at<int16_t>(bytes, 64 + 2 * 16), 49);
+  EXPECT_EQ(at<int16_t>(bytes, 64 + 2 * 16 + 1), 50);
+  EXPECT_EQ(at<int16_t>(bytes, 64 + 64 + 2 * 16), 51);
+  EXPECT_EQ(at<int16_t>(bytes, 64 + 64 + 2 * 16 + 1), 0);
+}
+
 } // namespace
