@@ -147,7 +147,7 @@ channelsLastOperands(GraphBuilder &g, ArrayRef<Tensor> operands,
         !haveSameDims(g, operand.dims, dims))
       return std::nullopt;
   SmallVector<Tensor> matrices;
-  bool hasDeferred = false;
+  Deferred *product = nullptr;
   for (const Tensor &operand : operands) {
     if (haveSameDims(g, operand.dims, dims)) {
       if (!operand.channelsLast) {
@@ -155,9 +155,11 @@ channelsLastOperands(GraphBuilder &g, ArrayRef<Tensor> operands,
         continue;
       }
       // One product at a time can be executed.
-      if (operand.channelsLast->deferred && hasDeferred)
+      Deferred *own = operand.channelsLast->deferred.get();
+      if (own && product && own != product)
         settleChannelsLast(g, operand);
-      hasDeferred |= bool(operand.channelsLast->deferred);
+      else if (own)
+        product = own;
       matrices.push_back(*operand.channelsLast);
     } else if (g.knownCount(operand) == 1) {
       matrices.push_back(g.scalar(operand.type, g.onlyElement(operand)));
