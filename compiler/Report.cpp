@@ -218,7 +218,7 @@ static void count(Operation *op, Found &found) {
     return count(node, found);
   found.embeddings += isa<EmbeddingOp>(op);
   found.attentions += isa<AttentionOp, SdpaOp>(op);
-  found.norms += isa<RMSNormOp>(op);
+  found.norms += isa<RMSNormOp, LayerNormOp>(op);
   found.ropes += isa<RopeOp, RotaryOp>(op);
   auto linear = dyn_cast<LinearOp>(op);
   if (!linear)

@@ -316,14 +316,48 @@ LogicalResult LinearOp::verify() {
 // Rows
 //===----------------------------------------------------------------------===//
 
+/// Checks a raw vector of `columns` elements.
+static LogicalResult checkVector(Operation *op, Value weight, int64_t columns,
+                                 StringRef what) {
+  if (weightOf(weight).getRows() != 1)
+    return op->emitOpError()
+           << what << " must have one row, got " << weight.getType();
+  return checkRaw(op, weight, columns, what);
+}
+
 LogicalResult RMSNormOp::verify() {
   int64_t columns = weightOf(getGamma()).getColumns();
-  if (weightOf(getGamma()).getRows() != 1)
-    return emitOpError("gamma must have one row, got ") << getGamma().getType();
-  if (failed(checkRaw(*this, getGamma(), columns, "gamma")) ||
+  if (failed(checkVector(*this, getGamma(), columns, "gamma")) ||
       failed(checkColumns(*this, getInput(), columns, "input")))
     return failure();
   return checkGrouped(*this, getOutput(), columns, getGroup(), "output");
+}
+
+LogicalResult LayerNormOp::verify() {
+  int64_t columns = weightOf(getGamma()).getColumns();
+  if (failed(checkVector(*this, getGamma(), columns, "gamma")) ||
+      failed(checkVector(*this, getBeta(), columns, "beta")) ||
+      failed(checkColumns(*this, getInput(), columns, "input")))
+    return failure();
+  return checkGrouped(*this, getOutput(), columns, getGroup(), "output");
+}
+
+LogicalResult BiasOp::verify() {
+  int64_t columns = weightOf(getBias()).getColumns();
+  if (failed(checkVector(*this, getBias(), columns, "bias")))
+    return failure();
+  return checkColumns(*this, getBuffer(), columns, "buffer");
+}
+
+LogicalResult AddPositionsOp::verify() {
+  WeightType table = weightOf(getTable());
+  if (failed(checkRaw(*this, getTable(), table.getColumns(), "table")))
+    return failure();
+  int64_t offset = getOffset();
+  if (offset < 0 || offset >= table.getRows())
+    return emitOpError("offset must be in [0, ")
+           << table.getRows() << "), got " << offset;
+  return checkColumns(*this, getBuffer(), table.getColumns(), "buffer");
 }
 
 LogicalResult QuantizeOp::verify() {

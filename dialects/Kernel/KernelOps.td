@@ -227,6 +227,46 @@ def Kernel_RMSNormOp : Kernel_Op<"rms_norm"> {
   let hasVerifier = 1;
 }
 
+def Kernel_LayerNormOp : Kernel_Op<"layer_norm"> {
+  let summary = "rows without mean and with unit variance, optionally quantized to int8 records";
+  let description = [{
+    With `group` the output holds int8 records instead of floats.
+
+    Constraints: G1 gamma and beta are raw [1, columns] and the input has these columns; G2 as for rms_norm.
+  }];
+  let arguments = (ins Arg<Kernel_Floats, "", [MemRead]>:$input, Kernel_WeightType:$gamma, Kernel_WeightType:$beta,
+                       Arg<AnyTypeOf<[Kernel_Floats, Kernel_Records]>, "", [MemWrite]>:$output, F32Attr:$epsilon, OptionalAttr<I64Attr>:$group);
+  let assemblyFormat = [{
+    $input `,` $gamma `,` $beta `->` $output (`group` $group^)? attr-dict
+    `:` type($input) `,` qualified(type($gamma)) `,` qualified(type($beta)) `,` type($output)
+  }];
+  let hasVerifier = 1;
+}
+
+def Kernel_BiasOp : Kernel_Op<"bias"> {
+  let summary = "a constant row added in place";
+  let description = [{
+    `buffer[r, :] += bias`; with `relu` negative sums become zero.
+
+    Constraints: B1 the bias is raw [1, columns] and the buffer has these columns.
+  }];
+  let arguments = (ins Arg<Kernel_Floats, "", [MemRead, MemWrite]>:$buffer, Kernel_WeightType:$bias, UnitAttr:$relu);
+  let assemblyFormat = "(`relu` $relu^)? $buffer `,` $bias attr-dict `:` type($buffer) `,` qualified(type($bias))";
+  let hasVerifier = 1;
+}
+
+def Kernel_AddPositionsOp : Kernel_Op<"add_positions"> {
+  let summary = "learned vectors of the call's positions, added in place";
+  let description = [{
+    `buffer[r, :] += table[positions[r] + offset, :]` for the tokens of the call.
+
+    Constraints: P1 the table is raw and the buffer has its columns; P2 the offset is not negative and less than the table's rows.
+  }];
+  let arguments = (ins Kernel_WeightType:$table, Arg<Kernel_Floats, "", [MemRead, MemWrite]>:$buffer, I64Attr:$offset);
+  let assemblyFormat = "$table `->` $buffer `offset` $offset attr-dict `:` qualified(type($table)) `,` type($buffer)";
+  let hasVerifier = 1;
+}
+
 def Kernel_QuantizeOp : Kernel_Op<"quantize"> {
   let summary = "rows quantized to int8 records";
   let description = [{

@@ -258,6 +258,34 @@ LogicalResult RMSNormOp::verify() {
   return success();
 }
 
+LogicalResult LayerNormOp::verify() {
+  for (Value vector : {getGamma(), getBeta()})
+    if (failed(checkLastDimension(*this, getInput(), shapeOf(vector)[0],
+                                  "the input")))
+      return failure();
+  if (getEpsilon().isNegative())
+    return emitOpError("epsilon must not be negative, got ")
+           << getEpsilon().convertToFloat();
+  return success();
+}
+
+LogicalResult BiasOp::verify() {
+  return checkLastDimension(*this, getInput(), shapeOf(getBias())[0],
+                            "the input");
+}
+
+LogicalResult PositionEmbeddingOp::verify() {
+  int64_t rows = shapeOf(getTable())[0], offset = getOffset();
+  if (offset < 0 || offset >= rows)
+    return emitOpError("offset must be in [0, ")
+           << rows << "), got " << offset;
+  if (failed(checkLastDimension(*this, getResult(), shapeOf(getTable())[1],
+                                "the result")))
+    return failure();
+  return checkLeading(*this, shapeOf(getResult()), shapeOf(getPositions()),
+                      "result and positions");
+}
+
 LogicalResult SplitOp::verify() {
   if (failed(checkRank(*this, getInput(), "the input")))
     return failure();

@@ -170,6 +170,50 @@ def LLMOpt_RMSNormOp : LLMOpt_PureOp<"rms_norm", [AllTypesMatch<["input", "resul
   let hasVerifier = 1;
 }
 
+def LLMOpt_LayerNormOp : LLMOpt_PureOp<"layer_norm", [AllTypesMatch<["input", "result"]>]> {
+  let summary = "layer normalisation";
+  let description = [{
+    `result = (input - mean(input)) / sqrt(variance(input) + epsilon) * gamma + beta`, over the last dimension (Ba et al., 2016).
+
+    Constraints: Z1 gamma and beta have the length of the last dimension; Z2 epsilon is not negative.
+  }];
+  let arguments = (ins LLMOpt_Activations:$input, LLMOpt_Vector:$gamma, LLMOpt_Vector:$beta, F32Attr:$epsilon);
+  let results = (outs LLMOpt_Activations:$result);
+  let assemblyFormat = "$input `,` $gamma `,` $beta attr-dict `:` type($input) `,` qualified(type($gamma))  `,` qualified(type($beta))";
+  let hasVerifier = 1;
+}
+
+def LLMOpt_BiasOp : LLMOpt_PureOp<"bias", [AllTypesMatch<["input", "result"]>]> {
+  let summary = "addition of a constant vector";
+  let description = [{
+    `result = input + bias` over the last dimension; with `relu` negative results become zero.
+
+    Constraints: U1 the bias has the length of the last dimension.
+  }];
+  let arguments = (ins LLMOpt_Activations:$input, LLMOpt_Vector:$bias, UnitAttr:$relu);
+  let results = (outs LLMOpt_Activations:$result);
+  let assemblyFormat = "(`relu` $relu^)? $input `,` $bias attr-dict `:` type($input) `,` qualified(type($bias))";
+  let hasVerifier = 1;
+}
+
+def LLMOpt_PositionEmbeddingOp : LLMOpt_PureOp<"position_embedding"> {
+  let summary = "learned vectors of positions";
+  let description = [{
+    `result[..., :] = table[positions[...] + offset, :]`. The table stays in floats.
+
+    Constraints: V1 the result has the shape of positions followed by the table's columns; V2 the offset is not negative and less than the
+    table's rows.
+  }];
+  let arguments = (ins LLMOpt_Indices:$positions, 2DTensorOf<[F32]>:$table, I64Attr:$offset);
+  let results = (outs LLMOpt_Activations:$result);
+  let assemblyFormat = "$positions `,` $table `offset` $offset attr-dict `:` functional-type(operands, $result)";
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    /// Positions that the table has.
+    int64_t getPositionCount() { return getTable().getType().getDimSize(0) - getOffset(); }
+  }];
+}
+
 def LLMOpt_GluActivation : LLMOpt_Enum<"GluActivation", "function of the gate", [I32EnumAttrCase<"Silu", 0, "silu">]>;
 
 def LLMOpt_GluOp : LLMOpt_PureOp<"glu", [SameOperandsAndResultType]> {

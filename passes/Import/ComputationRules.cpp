@@ -214,7 +214,8 @@ IndexRule findComputationRule(onnx::NodeOp node) {
       .Case("Gemm", describeGemm)
       .Case("RotaryEmbedding", describeRotaryEmbedding)
       .Cases({"ReduceMean", "ReduceSum"}, describeReduction)
-      .Cases({"Softmax", "RMSNormalization", "SimplifiedLayerNormalization"},
+      .Cases({"Softmax", "RMSNormalization", "LayerNormalization",
+              "SimplifiedLayerNormalization"},
              describeLikeFirst)
       .Default(nullptr);
 }

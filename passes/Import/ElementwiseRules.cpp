@@ -278,7 +278,7 @@ IndexRule findElementwiseRule(onnx::NodeOp node) {
       .Cases({"Cos", "Sin", "Sqrt", "Exp", "Pow", "Reciprocal"},
              describe<computeFunction>)
       .Case("Neg", describe<computeNegation>)
-      .Case("Sigmoid", describe<computeNothing>)
+      .Cases({"Sigmoid", "Relu"}, describe<computeNothing>)
       .Cases({"Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual"},
              describeBoolean<computeComparison>)
       .Cases({"And", "Or", "Not"}, describeBoolean<computeLogic>)

@@ -145,6 +145,8 @@ FailureOr<Roles> FinishImportPass::findRoles() {
     if (auto rope = dyn_cast<RopeOp>(op);
         rope && !rope.getPositions().getDefiningOp<RowPositionsOp>())
       added = addArgument(roles, rope.getPositions(), Role::Positions, 0);
+    if (auto positions = dyn_cast<PositionEmbeddingOp>(op))
+      added = addArgument(roles, positions.getPositions(), Role::Positions, 0);
     if (auto linear = dyn_cast<LinearOp>(op))
       note(linear.getResult(), Role::Logits, 0);
     if (auto attention = dyn_cast<AttentionOp>(op)) {

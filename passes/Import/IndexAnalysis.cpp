@@ -46,12 +46,16 @@ static bool reachesRotation(BlockArgument argument) {
   return false;
 }
 
-/// True when `argument` selects rows of a constant table.
-static bool isTokens(BlockArgument argument) {
-  return llvm::any_of(argument.getUses(), [](OpOperand &use) {
-    auto gather = dyn_cast<onnx::NodeOp>(use.getOwner());
-    return gather && gather.getOpType() == "Gather" &&
-           use.getOperandNumber() == 1;
+/// True when `value`, or its sum with a constant, selects rows of a table.
+static bool selectsRows(Value value) {
+  return llvm::any_of(value.getUses(), [](OpOperand &use) {
+    auto node = dyn_cast<onnx::NodeOp>(use.getOwner());
+    if (!node)
+      return false;
+    if (node.getOpType() == "Add" &&
+        getIntegers(node.getOperand(1 - use.getOperandNumber())))
+      return selectsRows(node.getResult(0));
+    return node.getOpType() == "Gather" && use.getOperandNumber() == 1;
   });
 }
 
@@ -73,7 +77,7 @@ void IndexAnalysis::describeArguments(func::FuncOp function) {
     if (isa<FloatType>(type.getElementType()) && type.getRank() == 4)
       meaning = {batch, nullptr, past, nullptr};
     else if (isa<IntegerType>(type.getElementType()) && type.getRank() == 2)
-      meaning = {batch, isTokens(argument) || reachesRotation(argument)
+      meaning = {batch, selectsRows(argument) || reachesRotation(argument)
                             ? sequence
                             : total};
     for (auto [axis, dimension] : llvm::enumerate(type.getShape())) {

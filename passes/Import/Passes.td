@@ -117,9 +117,9 @@ def RaiseAttention : ImportPass<"llmopt-raise-attention"> {
 }
 
 def RaiseNorm : ImportPass<"llmopt-raise-norm"> {
-  let summary = "raise root mean square normalisations";
+  let summary = "raise normalisations";
   let description = [{
-    SimplifiedLayerNormalization, RMSNormalization, SkipSimplifiedLayerNormalization with the sum it also returns, and the chain
+    LayerNormalization with a bias, SimplifiedLayerNormalization, RMSNormalization, SkipSimplifiedLayerNormalization with the sum it also returns, and the chain
     of squares, mean, square root and quotient that exporters write.
 
     ```mlir
@@ -249,7 +249,7 @@ def FuseNorms : ImportPass<"llmopt-fuse-norms"> {
 }
 
 def RaiseElementwise : ImportPass<"llmopt-raise-elementwise"> {
-  let summary = "raise gated units and residual additions";
+  let summary = "raise gated units, residual additions and biases";
   let description = [{
     ```mlir
     %s = onnx.node "Sigmoid"(%gate)
@@ -260,10 +260,14 @@ def RaiseElementwise : ImportPass<"llmopt-raise-elementwise"> {
     %y = llmopt.glu silu %gate, %up : tensor<?x?x8xf32>
     %z = arith.addf %x, %y : tensor<?x?x8xf32>
     ```
+
+    The addition of a constant vector becomes `llmopt.bias`, a Relu of it its attribute.
   }];
   let statistics = [
     Statistic<"gatedUnits", "gated-units", "gated units raised">,
-    Statistic<"additions", "additions", "additions raised">
+    Statistic<"additions", "additions", "additions raised">,
+    Statistic<"biases", "biases", "additions of vectors raised">,
+    Statistic<"relus", "relus", "Relu nodes raised">
   ];
 }
 

@@ -9,6 +9,7 @@
 #include "passes/Import/NodePattern.h"
 #include "passes/Import/ONNXMatch.h"
 #include "passes/Import/Passes.h"
+#include "passes/Import/Weights.h"
 
 using namespace mlir;
 
@@ -72,13 +73,20 @@ struct RaiseGatedUnit : NodePattern {
   Pass::Statistic &count;
 };
 
+/// x + y, where y may be a constant vector.
 struct RaiseAddition : NodePattern {
-  RaiseAddition(MLIRContext *context, Pass::Statistic &count)
-      : NodePattern(context, "Add"), count(count) {}
+  RaiseAddition(MLIRContext *context, Pass::Statistic &count,
+                Pass::Statistic &biases)
+      : NodePattern(context, "Add"), count(count), biases(biases) {}
 
   LogicalResult matchNode(onnx::NodeOp node,
                           PatternRewriter &rewriter) const override {
     Value left = getInput(node, 0), right = getInput(node, 1);
+    if (succeeded(replaceByBias(node, left, right, rewriter)) ||
+        succeeded(replaceByBias(node, right, left, rewriter))) {
+      ++biases;
+      return success();
+    }
     RankedTensorType type = getFloatTensorType(left);
     for (Value input : {left, right})
       if (auto constant = input.getDefiningOp<onnx::InitializerOp>();
@@ -95,6 +103,42 @@ struct RaiseAddition : NodePattern {
     return success();
   }
 
+  static LogicalResult replaceByBias(onnx::NodeOp node, Value input,
+                                     Value vector, PatternRewriter &rewriter) {
+    RankedTensorType type = getFloatTensorType(input);
+    if (!type || type.getRank() < 2 || type.isDynamicDim(type.getRank() - 1))
+      return failure();
+    std::string reason;
+    FailureOr<Value> bias = createVector(rewriter, node.getLoc(), vector,
+                                         type.getShape().back(), reason);
+    if (failed(bias))
+      return failure();
+    rewriter.replaceOpWithNewOp<BiasOp>(node, type, input, *bias,
+                                        /*relu=*/UnitAttr());
+    return success();
+  }
+
+  Pass::Statistic &count, &biases;
+};
+
+/// Relu of a sum with a bias.
+struct RaiseRelu : NodePattern {
+  RaiseRelu(MLIRContext *context, Pass::Statistic &count)
+      : NodePattern(context, "Relu"), count(count) {}
+
+  LogicalResult matchNode(onnx::NodeOp node,
+                          PatternRewriter &rewriter) const override {
+    Value input = getInput(node, 0);
+    auto bias = input ? input.getDefiningOp<BiasOp>() : BiasOp();
+    if (!bias || !bias->hasOneUse())
+      return rewriter.notifyMatchFailure(
+          node, "its input is not the sum with a bias that nothing else reads");
+    rewriter.replaceOpWithNewOp<BiasOp>(node, bias.getType(), bias.getInput(),
+                                        bias.getBias(), rewriter.getUnitAttr());
+    ++count;
+    return success();
+  }
+
   Pass::Statistic &count;
 };
 
@@ -105,7 +149,8 @@ struct RaiseElementwisePass : impl::RaiseElementwiseBase<RaiseElementwisePass> {
     MLIRContext *context = &getContext();
     RewritePatternSet patterns(context);
     patterns.add<RaiseGatedUnit>(context, gatedUnits);
-    patterns.add<RaiseAddition>(context, additions);
+    patterns.add<RaiseAddition>(context, additions, biases);
+    patterns.add<RaiseRelu>(context, relus);
     applyNodePatterns(getOperation(), std::move(patterns));
   }
 };

@@ -89,6 +89,24 @@ struct RaiseGemm : NodePattern {
   Pass::Statistic &count;
 };
 
+/// The tensor and the constant whose sum `value` is.
+static std::optional<std::pair<Value, int64_t>> matchOffset(Value value) {
+  onnx::NodeOp sum = getNode(value, "Add");
+  for (unsigned index : {0, 1}) {
+    if (!sum)
+      break;
+    Value tensor = getInput(sum, 1 - index);
+    std::optional<SmallVector<int64_t>> offset =
+        getIntegers(getInput(sum, index));
+    if (offset && offset->size() == 1 &&
+        isa<RankedTensorType>(tensor.getType()))
+      return std::pair(tensor, offset->front());
+  }
+  return std::nullopt;
+}
+
+/// Rows of a table: at tokens or, where a constant is added to what selects
+/// them, at positions (rows for padding come first in such tables).
 struct RaiseEmbedding : NodePattern {
   RaiseEmbedding(MLIRContext *context, Pass::Statistic &count)
       : NodePattern(context, "Gather"), count(count) {}
@@ -110,9 +128,18 @@ struct RaiseEmbedding : NodePattern {
           node, "its indices are not an integer tensor of known rank");
     SmallVector<int64_t> shape(type.getShape());
     shape.push_back(table->columns);
+    auto result = RankedTensorType::get(shape, rewriter.getF32Type());
+    std::optional<std::pair<Value, int64_t>> positions = matchOffset(ids);
+    if (positions &&
+        (positions->second < 0 || positions->second >= table->rows))
+      return rewriter.notifyMatchFailure(
+          node, "its table has no row for the first position");
     Value weight = createWeight(rewriter, node.getLoc(), *table);
-    rewriter.replaceOpWithNewOp<EmbeddingOp>(
-        node, RankedTensorType::get(shape, rewriter.getF32Type()), ids, weight);
+    if (positions)
+      rewriter.replaceOpWithNewOp<PositionEmbeddingOp>(
+          node, result, positions->first, weight, positions->second);
+    else
+      rewriter.replaceOpWithNewOp<EmbeddingOp>(node, result, ids, weight);
     ++count;
     return success();
   }

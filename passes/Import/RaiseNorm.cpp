@@ -156,6 +156,55 @@ struct RaiseSimplifiedNorm : NodePattern {
   Pass::Statistic &count;
 };
 
+/// LayerNormalization over the last dimension.
+struct RaiseLayerNorm : NodePattern {
+  RaiseLayerNorm(MLIRContext *context, Pass::Statistic &count)
+      : NodePattern(context, "LayerNormalization"), count(count) {}
+
+  LogicalResult matchNode(onnx::NodeOp node,
+                          PatternRewriter &rewriter) const override {
+    Value input = getInput(node, 0);
+    RankedTensorType type = getFloatTensorType(input);
+    if (!type || type.getRank() == 0 || type.isDynamicDim(type.getRank() - 1))
+      return rewriter.notifyMatchFailure(
+          node,
+          "its input is not a float32 tensor with a known last dimension");
+    if (normalizeAxis(getIntAttr(node, "axis", -1), type.getRank()) !=
+        type.getRank() - 1)
+      return rewriter.notifyMatchFailure(
+          node, "it normalises over more than the last dimension");
+    if (getIntAttr(node, "stash_type", 1) != 1)
+      return rewriter.notifyMatchFailure(node, "stash_type must be float32");
+    if (getUsedResult(node, 1) || getUsedResult(node, 2))
+      return rewriter.notifyMatchFailure(
+          node, "its mean or inverse deviation is used");
+    const float epsilon = getFloatAttr(node, "epsilon", 1e-5f);
+    if (!(epsilon >= 0))
+      return rewriter.notifyMatchFailure(node, "its epsilon is negative");
+    if (!getInput(node, 2))
+      return rewriter.notifyMatchFailure(node, "it has no bias");
+    std::string reason;
+    Value vectors[2];
+    for (unsigned i : {0, 1}) {
+      FailureOr<Value> vector =
+          createVector(rewriter, node.getLoc(), getInput(node, i + 1),
+                       type.getShape().back(), reason);
+      if (failed(vector))
+        return rewriter.notifyMatchFailure(node, reason);
+      vectors[i] = *vector;
+    }
+    Value norm =
+        LayerNormOp::create(rewriter, node.getLoc(), type, input, vectors[0],
+                            vectors[1], rewriter.getF32FloatAttr(epsilon));
+    rewriter.replaceAllUsesWith(node.getResult(0), norm);
+    rewriter.eraseOp(node);
+    ++count;
+    return success();
+  }
+
+  Pass::Statistic &count;
+};
+
 struct RaiseSkipSimplifiedNorm : NodePattern {
   RaiseSkipSimplifiedNorm(MLIRContext *context, Pass::Statistic &count)
       : NodePattern(context, "SkipSimplifiedLayerNormalization",
@@ -233,7 +282,8 @@ struct RaiseNormPass : impl::RaiseNormBase<RaiseNormPass> {
     patterns.add<RaiseSimplifiedNorm>(context, "SimplifiedLayerNormalization",
                                       raised);
     patterns.add<RaiseSimplifiedNorm>(context, "RMSNormalization", raised);
-    patterns.add<RaiseSkipSimplifiedNorm, RaiseWrittenNorm>(context, raised);
+    patterns.add<RaiseSkipSimplifiedNorm, RaiseWrittenNorm, RaiseLayerNorm>(
+        context, raised);
     applyNodePatterns(getOperation(), std::move(patterns));
   }
 };

@@ -69,6 +69,9 @@ private:
   void expandOp(kernel::EmbeddingOp op, KernelBuilder &k);
   void expandOp(kernel::LinearOp op, KernelBuilder &k);
   void expandOp(kernel::RMSNormOp op, KernelBuilder &k);
+  void expandOp(kernel::LayerNormOp op, KernelBuilder &k);
+  void expandOp(kernel::BiasOp op, KernelBuilder &k);
+  void expandOp(kernel::AddPositionsOp op, KernelBuilder &k);
   void expandOp(kernel::QuantizeOp op, KernelBuilder &k);
   void expandOp(kernel::GatherRowsOp op, KernelBuilder &k);
   void expandOp(kernel::RopeAppendOp op, KernelBuilder &k);
@@ -275,6 +278,36 @@ void ForwardExpander::expandOp(kernel::RMSNormOp op, KernelBuilder &k) {
           k.constantF32(op.getEpsilon().convertToFloat()), thread, threads});
 }
 
+void ForwardExpander::expandOp(kernel::LayerNormOp op, KernelBuilder &k) {
+  int64_t group = op.getGroup().value_or(0);
+  func::FuncOp callee = group ? rowKernel(RowKernel::LayerNormQuantize, group)
+                              : rowKernel(RowKernel::LayerNorm);
+  auto [thread, threads] = shareOf(op.getOutput(), k);
+  k.call(callee,
+         {at(op.getInput()), k.size(strideOf(op.getInput())), at(op.getGamma()),
+          at(op.getBeta()), at(op.getOutput()),
+          k.size(strideOf(op.getOutput())), rowsOf(op.getOutput(), k),
+          k.size(columnsOf(op.getGamma())),
+          k.constantF32(op.getEpsilon().convertToFloat()), thread, threads});
+}
+
+void ForwardExpander::expandOp(kernel::BiasOp op, KernelBuilder &k) {
+  k.call(rowKernel(op.getRelu() ? RowKernel::BiasRelu : RowKernel::Bias),
+         {at(op.getBuffer()), k.size(strideOf(op.getBuffer())),
+          at(op.getBias()), rowsOf(op.getBuffer(), k),
+          k.size(columnsOf(op.getBias())), frame.thread, frame.threads});
+}
+
+void ForwardExpander::expandOp(kernel::AddPositionsOp op, KernelBuilder &k) {
+  Value positions =
+      k.load(k.ptrType(), frame.call, int64_t(CallLayout::positions));
+  k.call(rowKernel(RowKernel::AddPositions),
+         {positions, at(op.getTable()), k.size(int64_t(op.getOffset())),
+          at(op.getBuffer()), k.size(strideOf(op.getBuffer())),
+          rowsOf(op.getBuffer(), k), k.size(columnsOf(op.getTable())),
+          frame.thread, frame.threads});
+}
+
 void ForwardExpander::expandOp(kernel::QuantizeOp op, KernelBuilder &k) {
   auto [thread, threads] = shareOf(op.getOutput(), k);
   k.call(rowKernel(RowKernel::Quantize, op.getGroup()),
@@ -374,7 +407,8 @@ LogicalResult ForwardExpander::expand(Operation &op) {
   return llvm::TypeSwitch<Operation *, LogicalResult>(&op)
       .Case<kernel::WeightOp, kernel::BufferOp, kernel::ColumnsOp,
             kernel::LogitsOp, kernel::EmbeddingOp, kernel::LinearOp,
-            kernel::RMSNormOp, kernel::QuantizeOp, kernel::GatherRowsOp,
+            kernel::RMSNormOp, kernel::LayerNormOp, kernel::BiasOp,
+            kernel::AddPositionsOp, kernel::QuantizeOp, kernel::GatherRowsOp,
             kernel::RopeAppendOp, kernel::AttentionOp, kernel::BarrierOp>(
           [&](auto typed) {
             expandOp(typed, k);

@@ -12,6 +12,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "dialects/LLMOpt/WeightStore.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/IRMapping.h"
 #include "passes/Lowering/Passes.h"
@@ -39,6 +40,7 @@ public:
 private:
   LogicalResult rewrite(Operation &op);
   LogicalResult rewriteAttention(AttentionOp op);
+  LogicalResult rotateByNothing(AttentionOp op, Value &query, Value &key);
   LogicalResult rewriteRowPositions(RowPositionsOp op);
   LogicalResult cloneOverRows(Operation &op);
   LogicalResult checkOperand(OpOperand &operand);
@@ -47,6 +49,7 @@ private:
   OpBuilder builder;
   IRMapping mapping;
   Value positions;
+  Value unrotated; ///< table of rotateByNothing
 };
 
 struct FormSession : llmopt::impl::FormSessionBase<FormSession> {
@@ -72,7 +75,8 @@ static RankedTensorType overRows(Type type) {
 /// True for operations that compute every row from the same row of their
 /// operands.
 static bool isRowwise(Operation &op) {
-  if (isa<EmbeddingOp, LinearOp, RMSNormOp, GluOp, SplitOp, RopeOp>(op))
+  if (isa<EmbeddingOp, LinearOp, RMSNormOp, GluOp, SplitOp, RopeOp, LayerNormOp,
+          BiasOp, PositionEmbeddingOp>(op))
     return true;
   auto isOverRows = [](Type type) { return static_cast<bool>(overRows(type)); };
   return op.hasTrait<OpTrait::Elementwise>() &&
@@ -93,6 +97,10 @@ LogicalResult RowRewriter::checkOperand(OpOperand &operand) {
       value == signature.positions || value.getDefiningOp<RowPositionsOp>();
   auto rope = dyn_cast<RopeOp>(op);
   if (rope && &operand == &rope.getPositionsMutable())
+    return positional ? success()
+                      : op->emitOpError("positions must be the positions input "
+                                        "or llmopt.row_positions");
+  if (isa<PositionEmbeddingOp>(op) && operand.getOperandNumber() == 0)
     return positional ? success()
                       : op->emitOpError("positions must be the positions input "
                                         "or llmopt.row_positions");
@@ -140,14 +148,45 @@ LogicalResult RowRewriter::cloneOverRows(Operation &op) {
   return success();
 }
 
+/// Keys come into the cache by the kernel that rotates them. Where a model
+/// knows positions otherwise, it rotates by no angle, which changes no bit.
+LogicalResult RowRewriter::rotateByNothing(AttentionOp op, Value &query,
+                                           Value &key) {
+  MLIRContext *context = op.getContext();
+  int64_t count = signature.decoder.getMaxPositions(), width = op.getHeadDim();
+  if (!unrotated) {
+    std::vector<float> table(count * width);
+    for (int64_t row = 0; row < count; ++row)
+      std::fill_n(table.begin() + row * width, width / 2, 1.0f);
+    WeightStore &store =
+        context->getOrLoadDialect<LLMOptDialect>()->getWeightStore();
+    FailureOr<WeightBlobAttr> blob = spillValues<float>(
+        store, context, table, [&] { return op.emitError(); });
+    if (failed(blob))
+      return failure();
+    auto type = RankedTensorType::get({count, width}, builder.getF32Type());
+    unrotated =
+        WeightOp::create(builder, op.getLoc(), type, "unrotated", *blob);
+  }
+  query = RopeOp::create(builder, op.getLoc(), query.getType(), query,
+                         positions, unrotated, op.getHeads(), width);
+  key = RopeOp::create(builder, op.getLoc(), key.getType(), key, positions,
+                       unrotated, op.getKvHeads(), width);
+  return success();
+}
+
 LogicalResult RowRewriter::rewriteAttention(AttentionOp op) {
   for (OpOperand *operand :
        {&op.getQueryMutable(), &op.getKeyMutable(), &op.getValueMutable()})
     if (failed(checkOperand(*operand)))
       return failure();
+  Value query = mapping.lookup(op.getQuery());
+  Value key = mapping.lookup(op.getKey());
+  if (!query.getDefiningOp<RopeOp>() && !key.getDefiningOp<RopeOp>() &&
+      failed(rotateByNothing(op, query, key)))
+    return failure();
   auto cached = CachedAttentionOp::create(
-      builder, op.getLoc(), overRows(op.getResult().getType()),
-      mapping.lookup(op.getQuery()), mapping.lookup(op.getKey()),
+      builder, op.getLoc(), overRows(op.getResult().getType()), query, key,
       mapping.lookup(op.getValue()), signature.layers[op], op.getHeads(),
       op.getKvHeads(), op.getHeadDim(), op.getScale(), op.getWindow(),
       op.getSoftcap());
@@ -178,6 +217,25 @@ LogicalResult RowRewriter::rewrite(Operation &op) {
 //===----------------------------------------------------------------------===//
 // The function
 //===----------------------------------------------------------------------===//
+
+/// Adds biases of products after the sums with the residual stream, so that the
+/// products are what is added to it.
+static void sinkBiases(func::FuncOp main) {
+  for (arith::AddFOp sum :
+       llvm::make_early_inc_range(main.getOps<arith::AddFOp>())) {
+    for (unsigned index : {0, 1}) {
+      auto bias = sum->getOperand(index).getDefiningOp<BiasOp>();
+      if (!bias || bias.getRelu() || !bias->hasOneUse() ||
+          !bias.getInput().getDefiningOp<LinearOp>())
+        continue;
+      sum->setOperand(index, bias.getInput());
+      bias->moveAfter(sum);
+      sum.getResult().replaceAllUsesExcept(bias.getResult(), bias);
+      bias.getInputMutable().set(sum.getResult());
+      break;
+    }
+  }
+}
 
 /// Erases what no output depends on, such as the rest of a mask's computation.
 static void eraseDeadOperations(func::FuncOp main) {
@@ -224,6 +282,7 @@ void FormSession::runOnOperation() {
     return signalPassFailure();
   }
   eraseDeadOperations(main);
+  sinkBiases(main);
   FailureOr<SessionSignature> signature = SessionSignature::analyze(main, kv);
   if (failed(signature) || failed(RowRewriter(*signature).run()))
     return signalPassFailure();

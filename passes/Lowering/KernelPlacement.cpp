@@ -79,14 +79,22 @@ void Placer::deferAfterAttention() {
 // Attention
 //===----------------------------------------------------------------------===//
 
+/// The product of a value, perhaps with a bias that nothing else reads.
+static LinearOp productBefore(Value value) {
+  if (auto bias = value.getDefiningOp<BiasOp>(); bias && !bias.getRelu())
+    value = bias.getInput();
+  auto linear = value.getDefiningOp<LinearOp>();
+  return linear && linear->hasOneUse() ? linear : LinearOp();
+}
+
 /// The product behind every part of [q | k | v], each with its place in the
 /// row.
 LogicalResult Placer::placeColumns(CachedAttentionOp op,
                                    ArrayRef<Value> parts) {
   int64_t first = 0;
   for (Value part : parts) {
-    auto linear = part.getDefiningOp<LinearOp>();
-    if (!linear || !linear->hasOneUse())
+    LinearOp linear = productBefore(part);
+    if (!linear || !part.hasOneUse())
       return op.emitOpError(
           "has no kernel form: query, key and value must be three products "
           "or the split of one, used by nothing else");
@@ -132,8 +140,7 @@ LogicalResult Placer::placeAttention(CachedAttentionOp op) {
   bool whole = !split.getInterleaved() &&
                llvm::equal(split.getParts(), ArrayRef<Value>(parts)) &&
                llvm::all_of(parts, [](Value v) { return v.hasOneUse(); }) &&
-               split.getInput().hasOneUse() &&
-               split.getInput().getDefiningOp<LinearOp>();
+               split.getInput().hasOneUse() && productBefore(split.getInput());
   if (!whole)
     return op.emitOpError("has no kernel form: query, key and value must be "
                           "the parts of one product, used by nothing else");

@@ -263,9 +263,12 @@ FailureOr<int64_t> Analysis::maxPositions() {
   signature.main.walk([&](RopeOp rope) {
     rows = std::min(rows, rope.getTable().getType().getDimSize(0));
   });
+  signature.main.walk([&](PositionEmbeddingOp embedding) {
+    rows = std::min(rows, embedding.getPositionCount());
+  });
   if (rows == std::numeric_limits<int64_t>::max())
     return signature.main.emitError(
-        "no rotary embedding bounds the positions of the decoder");
+        "no rotary or learned embedding bounds the positions of the decoder");
   return rows;
 }
 

@@ -66,6 +66,8 @@ void SpecializeRow::runOnOperation() {
     skipGather(gather);
   for (auto norm : row.getOps<kernel::RMSNormOp>())
     makePrivate(norm, norm.getOutput());
+  for (auto norm : row.getOps<kernel::LayerNormOp>())
+    makePrivate(norm, norm.getOutput());
   for (auto quantize : row.getOps<kernel::QuantizeOp>())
     makePrivate(quantize, quantize.getOutput());
 }

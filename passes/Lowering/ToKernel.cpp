@@ -39,6 +39,10 @@ private:
   LogicalResult emit(EmbeddingOp op);
   LogicalResult emit(LinearOp op);
   LogicalResult emit(RMSNormOp op);
+  LogicalResult emit(LayerNormOp op);
+  LogicalResult emit(BiasOp op);
+  LogicalResult emitPositions(arith::AddFOp op, PositionEmbeddingOp positions);
+  void emitNorm(Operation *op, function_ref<void(Value, IntegerAttr)> create);
   LogicalResult emit(CachedAttentionOp op);
   LogicalResult emit(arith::AddFOp op);
   LogicalResult emitLinear(LinearOp op, Epilogue epilogue, Value output);
@@ -222,7 +226,9 @@ LogicalResult KernelEmitter::emit(LinearOp op) {
   }
   auto columns = placement.columns.find(op);
   if (columns != placement.columns.end())
-    return emitLinear(op, Epilogue::Store, columnsFor(op, columns->second));
+    return emitLinear(op, Epilogue::Store,
+                      allRows.floats[op.getResult()] =
+                          columnsFor(op, columns->second));
   GluOp glu = placement.gated.lookup(op);
   Value result = glu ? glu.getResult() : op.getResult();
   Value output = makeBuffer(op.getLoc(), glu ? "gated" : "product",
@@ -234,6 +240,9 @@ LogicalResult KernelEmitter::emit(LinearOp op) {
 /// Adds a product into the buffer of the other term; the placement has seen to
 /// it that nothing reads that term any more.
 LogicalResult KernelEmitter::emit(arith::AddFOp op) {
+  for (Value term : op.getOperands())
+    if (auto positions = term.getDefiningOp<PositionEmbeddingOp>())
+      return emitPositions(op, positions);
   LinearOp product = placement.added.lookup(op);
   if (!product)
     return op.emitOpError("has no kernel form: one term must be a product that "
@@ -253,29 +262,86 @@ LogicalResult KernelEmitter::emit(arith::AddFOp op) {
 //===----------------------------------------------------------------------===//
 
 /// Emits a normalisation once for every form in which its result is read.
-LogicalResult KernelEmitter::emit(RMSNormOp op) {
-  FailureOr<Value> input = floatsOf(op.getInput(), op);
-  FailureOr<Value> gamma = weights.raw(op.getGamma(), op);
-  if (failed(input) || failed(gamma))
-    return failure();
+void KernelEmitter::emitNorm(Operation *op,
+                             function_ref<void(Value, IntegerAttr)> create) {
   RowDomain rows = rowsOf(op);
   Forms &forms = formsOf(rows);
-  int64_t columns = columnsOf(op.getResult());
+  Value result = op->getResult(0);
+  int64_t columns = columnsOf(result);
   for (Operation *user : op->getUsers()) {
     auto linear = dyn_cast<LinearOp>(user);
     IntegerAttr group;
     // Records cannot be gathered, so what covers other rows quantizes itself.
     if (linear && rowsOf(linear) == rows)
       group = linear.getActivationGroupAttr();
-    Value &output = group ? forms.records[{op.getResult(), group.getInt()}]
-                          : forms.floats[op.getResult()];
+    Value &output =
+        group ? forms.records[{result, group.getInt()}] : forms.floats[result];
     if (output)
       continue;
-    output = group ? makeRecords(op.getLoc(), columns, group.getInt(), rows)
-                   : makeBuffer(op.getLoc(), "norm", columns, rows);
+    output = group ? makeRecords(op->getLoc(), columns, group.getInt(), rows)
+                   : makeBuffer(op->getLoc(), "norm", columns, rows);
+    create(output, group);
+  }
+}
+
+LogicalResult KernelEmitter::emit(RMSNormOp op) {
+  FailureOr<Value> input = floatsOf(op.getInput(), op);
+  FailureOr<Value> gamma = weights.raw(op.getGamma(), op);
+  if (failed(input) || failed(gamma))
+    return failure();
+  emitNorm(op, [&](Value output, IntegerAttr group) {
     kernel::RMSNormOp::create(builder, op.getLoc(), *input, *gamma, output,
                               op.getEpsilonAttr(), group);
-  }
+  });
+  return success();
+}
+
+LogicalResult KernelEmitter::emit(LayerNormOp op) {
+  FailureOr<Value> input = floatsOf(op.getInput(), op);
+  FailureOr<Value> gamma = weights.raw(op.getGamma(), op);
+  FailureOr<Value> beta = weights.raw(op.getBeta(), op);
+  if (failed(input) || failed(gamma) || failed(beta))
+    return failure();
+  emitNorm(op, [&](Value output, IntegerAttr group) {
+    kernel::LayerNormOp::create(builder, op.getLoc(), *input, *gamma, *beta,
+                                output, op.getEpsilonAttr(), group);
+  });
+  return success();
+}
+
+/// Adds a vector in place: nothing else may read what it is added to.
+LogicalResult KernelEmitter::emit(BiasOp op) {
+  if (!op.getInput().hasOneUse())
+    return op.emitOpError("has no kernel form: nothing else may read its "
+                          "input");
+  FailureOr<Value> buffer = floatsOf(op.getInput(), op);
+  FailureOr<Value> bias = weights.raw(op.getBias(), op);
+  if (failed(buffer) || failed(bias))
+    return failure();
+  kernel::BiasOp::create(builder, op.getLoc(), *buffer, *bias,
+                         op.getReluAttr());
+  formsOf(rowsOf(op)).floats[op.getResult()] = *buffer;
+  return success();
+}
+
+/// Adds the vectors of positions to the other term, in place.
+LogicalResult KernelEmitter::emitPositions(arith::AddFOp op,
+                                           PositionEmbeddingOp positions) {
+  Value other =
+      op.getLhs() == positions.getResult() ? op.getRhs() : op.getLhs();
+  if (!other.hasOneUse() || rowsOf(op) != RowDomain::Tokens)
+    return op.emitOpError("has no kernel form: nothing else may read what "
+                          "positions are added to");
+  if (positions.getPositions() != tensors.getArgument(1))
+    return positions.emitOpError(
+        "has no kernel form: positions must be those of the function");
+  FailureOr<Value> buffer = floatsOf(other, op);
+  FailureOr<Value> table = weights.raw(positions.getTable(), op);
+  if (failed(buffer) || failed(table))
+    return failure();
+  kernel::AddPositionsOp::create(builder, op.getLoc(), *table, *buffer,
+                                 positions.getOffset());
+  allRows.floats[op.getResult()] = *buffer;
   return success();
 }
 
@@ -315,8 +381,13 @@ LogicalResult KernelEmitter::emit(Operation &op) {
   if (isa<WeightOp, EncodedWeightOp, ConcatWeightsOp>(op) ||
       placement.covered.contains(&op))
     return success();
+  // The sum that reads it emits it.
+  if (isa<PositionEmbeddingOp>(op) &&
+      llvm::all_of(op.getUsers(), llvm::IsaPred<arith::AddFOp>))
+    return success();
   return llvm::TypeSwitch<Operation *, LogicalResult>(&op)
-      .Case<EmbeddingOp, LinearOp, RMSNormOp, CachedAttentionOp, arith::AddFOp>(
+      .Case<EmbeddingOp, LinearOp, RMSNormOp, LayerNormOp, BiasOp,
+            CachedAttentionOp, arith::AddFOp>(
           [&](auto typed) { return emit(typed); })
       .Case([](GluOp glu) {
         return glu.emitOpError(

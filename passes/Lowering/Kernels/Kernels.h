@@ -78,6 +78,11 @@ int64_t linearScratchBytes(LinearKernelKey key, int64_t columns);
 enum class RowKernel {
   RmsNorm,
   RmsNormQuantize,
+  LayerNorm,
+  LayerNormQuantize,
+  Bias,     ///< in place
+  BiasRelu, ///< in place
+  AddPositions,
   Quantize,
   Embedding,
   GatherRows

@@ -17,6 +17,11 @@ namespace llmopt {
 void emitRmsNorm(KernelBuilder &k, mlir::ValueRange args);
 void emitRmsNormQuantize(KernelBuilder &k, int64_t group,
                          mlir::ValueRange args);
+void emitLayerNorm(KernelBuilder &k, mlir::ValueRange args);
+void emitLayerNormQuantize(KernelBuilder &k, int64_t group,
+                           mlir::ValueRange args);
+void emitBias(KernelBuilder &k, bool relu, mlir::ValueRange args);
+void emitAddPositions(KernelBuilder &k, mlir::ValueRange args);
 void emitQuantize(KernelBuilder &k, int64_t group, mlir::ValueRange args);
 void emitGatherRows(KernelBuilder &k, mlir::ValueRange args);
 void emitEmbedding(KernelBuilder &k, const PackedFormat &format,

@@ -50,6 +50,30 @@ Value inverseRms(KernelBuilder &k, Value row, Value columns, Value epsilon) {
   return k.broadcast(k.div(k.constantF32(1.0f), root));
 }
 
+/// Mean and 1 / sqrt(variance + epsilon) of a row, in every lane.
+struct Moments {
+  Value mean, inverseDeviation;
+};
+
+Moments momentsOf(KernelBuilder &k, Value row, Value columns, Value epsilon) {
+  Value sums =
+      k.loop(columns, kLanes, k.splat(0.0f), [&](Value column, ValueRange in) {
+        return Values{k.add(in[0], loadColumns(k, row, column, columns))};
+      })[0];
+  Value count = k.toFloat(columns);
+  Value mean = k.div(k.reduceAdd(sums), count), means = k.broadcast(mean);
+  Value squares =
+      k.loop(columns, kLanes, k.splat(0.0f), [&](Value column, ValueRange in) {
+        Value x = k.sub(loadColumns(k, row, column, columns), means);
+        return Values{k.fma(x, x, in[0])};
+      })[0];
+  // Lanes past the end hold -mean.
+  Value past = k.toFloat(k.sub(k.roundUp(columns, kLanes), columns));
+  Value sum = k.sub(k.reduceAdd(squares), k.mul(past, k.mul(mean, mean)));
+  Value root = k.squareRoot(k.add(k.div(sum, count), epsilon));
+  return {means, k.broadcast(k.div(k.constantF32(1.0f), root))};
+}
+
 /// Quantizes one group, columns first..last-1, into the record.
 void quantizeGroup(KernelBuilder &k, Value first, Value last, Value record,
                    Value scaleAt, Value biasAt, RowLoader load) {
@@ -117,6 +141,69 @@ void emitRmsNormQuantize(KernelBuilder &k, int64_t group, ValueRange args) {
                   return k.mul(k.mul(value, inverse),
                                loadColumns(k, gamma, column, columns));
                 });
+  });
+}
+
+/// Arguments of layer_norm.
+static Value normalizedColumns(KernelBuilder &k, const Moments &moments,
+                               Value row, Value column, ValueRange args) {
+  Value columns = args[7];
+  Value value = k.sub(loadColumns(k, row, column, columns), moments.mean);
+  return k.fma(k.mul(value, moments.inverseDeviation),
+               loadColumns(k, args[2], column, columns),
+               loadColumns(k, args[3], column, columns));
+}
+
+void emitLayerNorm(KernelBuilder &k, ValueRange args) {
+  forEachRow(k, args[6], args[9], args[10], [&](Value row) {
+    Value from = rowAt(k, args[0], row, args[1]);
+    Value to = rowAt(k, args[4], row, args[5]);
+    Moments moments = momentsOf(k, from, args[7], args[8]);
+    k.loop(args[7], kLanes, [&](Value column) {
+      k.store(normalizedColumns(k, moments, from, column, args),
+              k.at(to, k.mul(column, 4)));
+    });
+  });
+}
+
+void emitLayerNormQuantize(KernelBuilder &k, int64_t group, ValueRange args) {
+  forEachRow(k, args[6], args[9], args[10], [&](Value row) {
+    Value from = rowAt(k, args[0], row, args[1]);
+    Moments moments = momentsOf(k, from, args[7], args[8]);
+    quantizeRow(k, args[7], group, k.at(args[4], k.mul(row, args[5])),
+                [&](Value column) {
+                  return normalizedColumns(k, moments, from, column, args);
+                });
+  });
+}
+
+void emitBias(KernelBuilder &k, bool relu, ValueRange args) {
+  Value y = args[0], yStride = args[1], bias = args[2], rows = args[3],
+        columns = args[4];
+  forEachRow(k, rows, args[5], args[6], [&](Value row) {
+    Value to = rowAt(k, y, row, yStride);
+    k.loop(columns, kLanes, [&](Value column) {
+      Value sum = k.add(loadColumns(k, to, column, columns),
+                        loadColumns(k, bias, column, columns));
+      k.storeFloats(relu ? k.max(sum, k.splat(0.0f)) : sum,
+                    k.at(to, k.mul(column, 4)), k.sub(columns, column));
+    });
+  });
+}
+
+void emitAddPositions(KernelBuilder &k, ValueRange args) {
+  Value positions = args[0], table = args[1], offset = args[2], y = args[3],
+        yStride = args[4], rows = args[5], columns = args[6];
+  forEachRow(k, rows, args[7], args[8], [&](Value row) {
+    Value position = k.signExtend(
+        k.load(k.i32Type(), k.at(positions, k.mul(row, 4))), k.i64Type());
+    Value from = rowAt(k, table, k.add(position, offset), columns);
+    Value to = rowAt(k, y, row, yStride);
+    k.loop(columns, kLanes, [&](Value column) {
+      k.storeFloats(k.add(loadColumns(k, to, column, columns),
+                          loadColumns(k, from, column, columns)),
+                    k.at(to, k.mul(column, 4)), k.sub(columns, column));
+    });
   });
 }
 
@@ -248,6 +335,16 @@ StringRef stringify(RowKernel kernel) {
     return "rms_norm";
   case RowKernel::RmsNormQuantize:
     return "rms_norm_quantize";
+  case RowKernel::LayerNorm:
+    return "layer_norm";
+  case RowKernel::LayerNormQuantize:
+    return "layer_norm_quantize";
+  case RowKernel::Bias:
+    return "bias";
+  case RowKernel::BiasRelu:
+    return "bias_relu";
+  case RowKernel::AddPositions:
+    return "add_positions";
   case RowKernel::Quantize:
     return "quantize";
   case RowKernel::Embedding:
@@ -263,6 +360,14 @@ static StringRef signature(RowKernel kernel) {
   case RowKernel::RmsNorm:
   case RowKernel::RmsNormQuantize:
     return "pippiiifii";
+  case RowKernel::LayerNorm:
+  case RowKernel::LayerNormQuantize:
+    return "pipppiiifii";
+  case RowKernel::Bias:
+  case RowKernel::BiasRelu:
+    return "pipiiii";
+  case RowKernel::AddPositions:
+    return "ppipiiiii";
   case RowKernel::Quantize:
     return "pipiiiii";
   case RowKernel::Embedding:
@@ -293,6 +398,16 @@ func::FuncOp getOrCreateKernel(ModuleOp module, const RowKernelKey &key) {
           return emitRmsNorm(k, arguments);
         case RowKernel::RmsNormQuantize:
           return emitRmsNormQuantize(k, key.group, arguments);
+        case RowKernel::LayerNorm:
+          return emitLayerNorm(k, arguments);
+        case RowKernel::LayerNormQuantize:
+          return emitLayerNormQuantize(k, key.group, arguments);
+        case RowKernel::Bias:
+          return emitBias(k, /*relu=*/false, arguments);
+        case RowKernel::BiasRelu:
+          return emitBias(k, /*relu=*/true, arguments);
+        case RowKernel::AddPositions:
+          return emitAddPositions(k, arguments);
         case RowKernel::Quantize:
           return emitQuantize(k, key.group, arguments);
         case RowKernel::Embedding:
