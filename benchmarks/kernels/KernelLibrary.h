@@ -25,6 +25,23 @@ using RmsNormFunction = void (*)(const float *x, int64_t xStride,
                                  const float *gamma, float *y, int64_t yStride,
                                  int64_t rows, int64_t columns, float epsilon,
                                  int64_t thread, int64_t threads);
+using LayerNormFunction = void (*)(const float *x, int64_t xStride,
+                                   const float *gamma, const float *beta,
+                                   float *y, int64_t yStride, int64_t rows,
+                                   int64_t columns, float epsilon,
+                                   int64_t thread, int64_t threads);
+using LayerNormQuantizeFunction = void (*)(
+    const float *x, int64_t xStride, const float *gamma, const float *beta,
+    void *records, int64_t recordBytes, int64_t rows, int64_t columns,
+    float epsilon, int64_t thread, int64_t threads);
+using BiasFunction = void (*)(float *y, int64_t yStride, const float *bias,
+                              int64_t rows, int64_t columns, int64_t thread,
+                              int64_t threads);
+using AddPositionsFunction = void (*)(const int32_t *positions,
+                                      const float *table, int64_t offset,
+                                      float *y, int64_t yStride, int64_t rows,
+                                      int64_t columns, int64_t thread,
+                                      int64_t threads);
 using RmsNormQuantizeFunction = void (*)(const float *x, int64_t xStride,
                                          const float *gamma, void *records,
                                          int64_t recordBytes, int64_t rows,

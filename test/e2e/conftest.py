@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "python"), str(ROOT / "benchmarks")]
+sys.path[:0] = [str(ROOT / "python"), str(ROOT / "benchmarks"), str(ROOT / "scripts/models")]
 
 from llmopt import locate  # noqa: E402  (the path comes first)
 

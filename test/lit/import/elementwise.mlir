@@ -38,10 +38,26 @@ func.func @others(%a: tensor<?x8xf32>, %b: tensor<?x8xf32>, %c: tensor<?x8xf32>)
 // CHECK-LABEL: func.func @refused(
 // CHECK-NOT:     arith.addf
 // CHECK:         onnx.node "Add"({{.*}}llmopt.refusal = "the addition of a constant ('bias') is not supported"
+// CHECK:         onnx.node "Relu"({{.*}}llmopt.refusal = "its input is not the sum with a bias that nothing else reads"
 // CHECK-NOT:     arith.addf
-func.func @refused(%x: tensor<?x8xf32>, %row: tensor<1x8xf32>) -> (!onnx.value, !onnx.value) {
-  %bias = onnx.initializer "bias" = dense<1.0> : tensor<8xf32>
-  %0 = onnx.node "Add"(%x, %bias) : (tensor<?x8xf32>, tensor<8xf32>) -> !onnx.value
+func.func @refused(%x: tensor<?x8xf32>, %row: tensor<1x8xf32>) -> (!onnx.value, !onnx.value, !onnx.value) {
+  %bias = onnx.initializer "bias" = dense<1.0> : tensor<1x8xf32>
+  %0 = onnx.node "Add"(%x, %bias) : (tensor<?x8xf32>, tensor<1x8xf32>) -> !onnx.value
   %1 = onnx.node "Add"(%x, %row) : (tensor<?x8xf32>, tensor<1x8xf32>) -> !onnx.value
-  return %0, %1 : !onnx.value, !onnx.value
+  %2 = onnx.node "Relu"(%x) : (tensor<?x8xf32>) -> !onnx.value
+  return %0, %1, %2 : !onnx.value, !onnx.value, !onnx.value
+}
+
+// CHECK-LABEL: func.func @biases(
+// CHECK-SAME:    %[[X:.*]]: tensor<?x8xf32>
+// CHECK-DAG:     %[[B:.*]] = llmopt.weight "b"(dense<1.000000e+00> : tensor<8xf32>) : tensor<8xf32>
+// CHECK-DAG:     %[[SUM:.*]] = llmopt.bias %[[X]], %[[B]]{{.*}} : tensor<?x8xf32>, tensor<8xf32>
+// CHECK-DAG:     %[[CUT:.*]] = llmopt.bias relu %[[X]], %{{.*}} : tensor<?x8xf32>, tensor<8xf32>
+// CHECK:         return %[[SUM]], %[[CUT]]
+func.func @biases(%x: tensor<?x8xf32>) -> (!onnx.value, !onnx.value) {
+  %b = onnx.initializer "b" = dense<1.0> : tensor<8xf32>
+  %0 = onnx.node "Add"(%x, %b) : (tensor<?x8xf32>, tensor<8xf32>) -> !onnx.value
+  %1 = onnx.node "Add"(%b, %x) : (tensor<8xf32>, tensor<?x8xf32>) -> !onnx.value
+  %2 = onnx.node "Relu"(%1) : (!onnx.value) -> !onnx.value
+  return %0, %2 : !onnx.value, !onnx.value
 }

@@ -39,6 +39,22 @@ func.func @embedding(%ids: tensor<?x?xi64>) -> !onnx.value {
   return %0 : !onnx.value
 }
 
+// CHECK-LABEL: func.func @positions(
+// CHECK-SAME:    %[[P:.*]]: tensor<?x?xi64>
+// CHECK:         %[[T:.*]] = llmopt.weight "t"
+// CHECK:         llmopt.position_embedding %[[P]], %[[T]] offset 2 : (tensor<?x?xi64>, tensor<3x2xf32>) -> tensor<?x?x2xf32>
+// CHECK:         llmopt.refusal = "its table has no row for the first position"
+func.func @positions(%p: tensor<?x?xi64>) -> (!onnx.value, !onnx.value) {
+  %t = onnx.initializer "t" = #onnx.blob<"", 0, 24> : tensor<3x2xf32>
+  %two = onnx.initializer "two" = dense<2> : tensor<i64>
+  %three = onnx.initializer "three" = dense<3> : tensor<i64>
+  %r = onnx.node "Add"(%p, %two) : (tensor<?x?xi64>, tensor<i64>) -> tensor<?x?xi64>
+  %s = onnx.node "Add"(%p, %three) : (tensor<?x?xi64>, tensor<i64>) -> tensor<?x?xi64>
+  %0 = onnx.node "Gather"(%t, %r) : (tensor<3x2xf32>, tensor<?x?xi64>) -> !onnx.value
+  %1 = onnx.node "Gather"(%t, %s) : (tensor<3x2xf32>, tensor<?x?xi64>) -> !onnx.value
+  return %0, %1 : !onnx.value, !onnx.value
+}
+
 // CHECK-LABEL: func.func @refused(
 // CHECK-NOT:     llmopt.linear
 // CHECK-DAG:     llmopt.refusal = "weight 'h' has elements of type f16, expected f32: export the model in float32"

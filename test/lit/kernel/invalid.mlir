@@ -466,3 +466,45 @@ func.func @H7(%qkv: memref<?x128xf32>, %y: memref<?x64xf32>) {
   kernel.attention %qkv -> %y layer 0 {heads = 4, kv_heads = 2, head_dim = 16, scale = 0.25 : f32, softcap = 0x7F800000 : f32} : memref<?x128xf32>, memref<?x64xf32>
   return
 }
+
+// -----
+
+func.func @G1_beta(%x: memref<?x64xf32>, %g: !kernel.weight<1x64, raw>, %b: !kernel.weight<2x64, raw>) {
+  // expected-error @below {{beta must have one row, got '!kernel.weight<2x64, raw>'}}
+  kernel.layer_norm %x, %g, %b -> %x {epsilon = 1.0e-5 : f32}
+    : memref<?x64xf32>, !kernel.weight<1x64, raw>, !kernel.weight<2x64, raw>, memref<?x64xf32>
+  return
+}
+
+// -----
+
+func.func @G2_layer_norm(%x: memref<?x64xf32>, %g: !kernel.weight<1x64, raw>, %y: memref<?x128xi8>) {
+  // expected-error @below {{output must hold records exactly when there is a group}}
+  kernel.layer_norm %x, %g, %g -> %y {epsilon = 1.0e-5 : f32}
+    : memref<?x64xf32>, !kernel.weight<1x64, raw>, !kernel.weight<1x64, raw>, memref<?x128xi8>
+  return
+}
+
+// -----
+
+func.func @B1(%x: memref<?x64xf32>, %b: !kernel.weight<1x32, raw>) {
+  // expected-error @below {{buffer must have 32 columns, got 64}}
+  kernel.bias %x, %b : memref<?x64xf32>, !kernel.weight<1x32, raw>
+  return
+}
+
+// -----
+
+func.func @P1(%x: memref<?x64xf32>, %t: !kernel.weight<10x64, int8>) {
+  // expected-error @below {{table must be raw with 64 columns, got '!kernel.weight<10x64, int8>'}}
+  kernel.add_positions %t -> %x offset 0 : !kernel.weight<10x64, int8>, memref<?x64xf32>
+  return
+}
+
+// -----
+
+func.func @P2(%x: memref<?x64xf32>, %t: !kernel.weight<10x64, raw>) {
+  // expected-error @below {{offset must be in [0, 10), got -1}}
+  kernel.add_positions %t -> %x offset -1 : !kernel.weight<10x64, raw>, memref<?x64xf32>
+  return
+}

@@ -28,6 +28,11 @@ func.func @forward() {
   kernel.barrier
   // CHECK: kernel.rms_norm %{{.*}}, %{{.*}} -> %{{.*}} group 64 {epsilon = {{.*}} : f32}
   kernel.rms_norm %h, %gamma -> %q group 64 {epsilon = 1.0e-5 : f32} : memref<?x64xf32>, !kernel.weight<1x64, raw>, memref<?x128xi8>
+  // CHECK: kernel.layer_norm %{{.*}}, %{{.*}}, %{{.*}} -> %{{.*}} group 64 {epsilon = {{.*}} : f32}
+  kernel.layer_norm %h, %gamma, %gamma -> %q group 64 {epsilon = 1.0e-5 : f32}
+    : memref<?x64xf32>, !kernel.weight<1x64, raw>, !kernel.weight<1x64, raw>, memref<?x128xi8>
+  // CHECK: kernel.bias relu %{{.*}}, %{{.*}} : memref<?x64xf32>, !kernel.weight<1x64, raw>
+  kernel.bias relu %h, %gamma : memref<?x64xf32>, !kernel.weight<1x64, raw>
   // CHECK: kernel.linear silu_mul %{{.*}}, %{{.*}} -> %{{.*}} group 64
   kernel.linear silu_mul %q, %gu -> %g group 64 : memref<?x128xi8>, !kernel.weight<64x64, int8_bitmask>, memref<?x32xf32>
   // CHECK: kernel.quantize %{{.*}} -> %{{.*}} columns 64 group 64

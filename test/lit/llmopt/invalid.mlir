@@ -694,3 +694,43 @@ func.func @A9(%q: tensor<?x?x16xf32>, %k: tensor<?x?x8xf32>) {
     : (tensor<?x?x16xf32>, tensor<?x?x8xf32>, tensor<?x?x8xf32>) -> (tensor<?x?x16xf32>, tensor<?x2x?x4xf32>, tensor<?x2x?x4xf32>)
   return
 }
+
+// -----
+
+func.func @Z1(%x: tensor<?x8xf32>, %g: tensor<8xf32>, %b: tensor<9xf32>) {
+  // expected-error @below {{last dimension of the input must be 9, got 8}}
+  %0 = llmopt.layer_norm %x, %g, %b {epsilon = 1.0e-5 : f32} : tensor<?x8xf32>, tensor<8xf32>, tensor<9xf32>
+  return
+}
+
+// -----
+
+func.func @Z2(%x: tensor<?x8xf32>, %g: tensor<8xf32>) {
+  // expected-error @below {{epsilon must not be negative, got -1.0}}
+  %0 = llmopt.layer_norm %x, %g, %g {epsilon = -1.0 : f32} : tensor<?x8xf32>, tensor<8xf32>, tensor<8xf32>
+  return
+}
+
+// -----
+
+func.func @U1(%x: tensor<?x8xf32>, %b: tensor<9xf32>) {
+  // expected-error @below {{last dimension of the input must be 9, got 8}}
+  %0 = llmopt.bias relu %x, %b : tensor<?x8xf32>, tensor<9xf32>
+  return
+}
+
+// -----
+
+func.func @V1(%p: tensor<?x?xi32>, %t: tensor<10x8xf32>) {
+  // expected-error @below {{leading dimensions of result and positions disagree}}
+  %0 = llmopt.position_embedding %p, %t offset 2 : (tensor<?x?xi32>, tensor<10x8xf32>) -> tensor<?x8xf32>
+  return
+}
+
+// -----
+
+func.func @V2(%p: tensor<?xi32>, %t: tensor<10x8xf32>) {
+  // expected-error @below {{offset must be in [0, 10), got 10}}
+  %0 = llmopt.position_embedding %p, %t offset 10 : (tensor<?xi32>, tensor<10x8xf32>) -> tensor<?x8xf32>
+  return
+}

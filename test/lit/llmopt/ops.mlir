@@ -44,6 +44,12 @@ func.func @block(%ids: tensor<?x?xi64> {llmopt.role = #llmopt.role<tokens>}, %ma
   %x = llmopt.embedding %ids, %table : (tensor<?x?xi64>, tensor<64x64xf32>) -> tensor<?x?x64xf32>
   // CHECK: llmopt.rms_norm %{{.*}}, %{{.*}} {epsilon = {{.*}} : f32} : tensor<?x?x64xf32>, tensor<64xf32>
   %n = llmopt.rms_norm %x, %gamma {epsilon = 1.0e-5 : f32} : tensor<?x?x64xf32>, tensor<64xf32>
+  // CHECK: llmopt.layer_norm %{{.*}}, %{{.*}}, %{{.*}} {epsilon = {{.*}} : f32} : tensor<?x?x64xf32>, tensor<64xf32>, tensor<64xf32>
+  %ln = llmopt.layer_norm %x, %gamma, %gamma {epsilon = 1.0e-5 : f32} : tensor<?x?x64xf32>, tensor<64xf32>, tensor<64xf32>
+  // CHECK: llmopt.bias relu %{{.*}}, %{{.*}} : tensor<?x?x64xf32>, tensor<64xf32>
+  %biased = llmopt.bias relu %ln, %gamma : tensor<?x?x64xf32>, tensor<64xf32>
+  // CHECK: llmopt.position_embedding %{{.*}}, %{{.*}} offset 2 : (tensor<?x?xi64>, tensor<64x64xf32>) -> tensor<?x?x64xf32>
+  %positioned = llmopt.position_embedding %ids, %table offset 2 : (tensor<?x?xi64>, tensor<64x64xf32>) -> tensor<?x?x64xf32>
   // CHECK: llmopt.linear %{{.*}}, %{{.*}} activations(64) {head} :
   %qkv = llmopt.linear %n, %wqkv activations(64) {head} : (tensor<?x?x64xf32>, !llmopt.packed<128x64, #llmopt.format<int8, bitmask>>) -> tensor<?x?x128xf32>
   // CHECK: llmopt.split %{{.*}} : tensor<?x?x128xf32> -> tensor<?x?x64xf32>, tensor<?x?x32xf32>, tensor<?x?x32xf32>

@@ -280,6 +280,118 @@ TEST_P(RowKernelTest, GatherRows) {
   }
 }
 
+Buffer runLayerNorm(LayerNormFunction function, const Rows &x,
+                    const std::vector<float> &gamma,
+                    const std::vector<float> &beta) {
+  int64_t stride = padded16(x.columns);
+  return runThreads(
+      x.rows * stride * 4, [&](Buffer &y, int64_t thread, int64_t threads) {
+        function(x.bytes.data(), x.stride, gamma.data(), beta.data(), y.data(),
+                 stride, x.rows, x.columns, kEpsilon, thread, threads);
+      });
+}
+
+TEST_P(RowKernelTest, LayerNorm) {
+  auto function = get<LayerNormFunction>(RowKernel::LayerNorm);
+  for (int64_t columns : kColumns)
+    for (int64_t rows : {1, 2, 7}) {
+      Rows x(rows, columns);
+      std::vector<float> gamma = randomFloats(columns, 12);
+      std::vector<float> beta = randomFloats(columns, 13);
+      Buffer y = runLayerNorm(function, x, gamma, beta);
+      for (int64_t row = 0; row < rows; ++row) {
+        double sum = 0, squares = 0;
+        for (int64_t k = 0; k < columns; ++k)
+          sum += x.row(row)[k];
+        double mean = sum / columns;
+        for (int64_t k = 0; k < columns; ++k)
+          squares += (x.row(row)[k] - mean) * (x.row(row)[k] - mean);
+        double inverse = 1 / std::sqrt(squares / columns + kEpsilon);
+        for (int64_t k = 0; k < columns; ++k) {
+          double scaled = (x.row(row)[k] - mean) * inverse * gamma[k];
+          ASSERT_NEAR(y.data()[row * padded16(columns) + k], scaled + beta[k],
+                      1e-5 * (std::fabs(scaled) + std::fabs(beta[k])) + 1e-6)
+              << columns << " columns";
+        }
+      }
+    }
+}
+
+TEST_P(RowKernelTest, LayerNormQuantizeIsLayerNormThenQuantize) {
+  auto norm = get<LayerNormFunction>(RowKernel::LayerNorm);
+  for (int64_t group : {32, 64})
+    for (int64_t columns : kColumns) {
+      constexpr int64_t rows = 3;
+      auto function =
+          get<LayerNormQuantizeFunction>(RowKernel::LayerNormQuantize, group);
+      Rows x(rows, columns);
+      std::vector<float> gamma = randomFloats(columns, 12);
+      std::vector<float> beta = randomFloats(columns, 13);
+      Buffer normalized = runLayerNorm(norm, x, gamma, beta);
+      QuantizedRow format{columns, group};
+      Buffer records = runThreads(
+          rows * format.bytes(),
+          [&](Buffer &out, int64_t thread, int64_t threads) {
+            function(x.bytes.data(), x.stride, gamma.data(), beta.data(),
+                     out.data(), format.bytes(), rows, columns, kEpsilon,
+                     thread, threads);
+          });
+      for (int64_t row = 0; row < rows; ++row)
+        expectRecord(records.data<uint8_t>() + row * format.bytes(),
+                     normalized.data() + row * padded16(columns), format);
+    }
+}
+
+TEST_P(RowKernelTest, Bias) {
+  for (bool relu : {false, true}) {
+    auto function =
+        get<BiasFunction>(relu ? RowKernel::BiasRelu : RowKernel::Bias);
+    for (int64_t columns : kColumns) {
+      constexpr int64_t rows = 7;
+      Rows x(rows, columns);
+      std::vector<float> bias = randomFloats(columns, 14);
+      Buffer y = runThreads(
+          x.bytes.size(), [&](Buffer &out, int64_t thread, int64_t threads) {
+            if (thread == 0)
+              std::memcpy(out.data(), x.bytes.data(), x.bytes.size());
+            function(out.data(), x.stride, bias.data(), rows, columns, thread,
+                     threads);
+          });
+      for (int64_t row = 0; row < rows; ++row)
+        for (int64_t k = 0; k < columns; ++k) {
+          float sum = x.row(row)[k] + bias[k];
+          ASSERT_EQ(y.data()[row * x.stride + k], relu && sum < 0 ? 0 : sum);
+        }
+      // What lies between rows is not touched.
+      for (int64_t k = columns; k < x.stride; ++k)
+        ASSERT_EQ(y.data()[k], x.bytes.data()[k]);
+    }
+  }
+}
+
+TEST_P(RowKernelTest, AddPositions) {
+  auto function = get<AddPositionsFunction>(RowKernel::AddPositions);
+  constexpr int64_t offset = 2;
+  const std::vector<int32_t> positions = {0, 8, 3, 3};
+  for (int64_t columns : kColumns) {
+    int64_t rows = positions.size();
+    Rows x(rows, columns);
+    std::vector<float> table = randomFloats((9 + offset) * columns, 15);
+    Buffer y = runThreads(
+        x.bytes.size(), [&](Buffer &out, int64_t thread, int64_t threads) {
+          if (thread == 0)
+            std::memcpy(out.data(), x.bytes.data(), x.bytes.size());
+          function(positions.data(), table.data(), offset, out.data(), x.stride,
+                   rows, columns, thread, threads);
+        });
+    for (int64_t row = 0; row < rows; ++row)
+      for (int64_t k = 0; k < columns; ++k)
+        ASSERT_EQ(y.data()[row * x.stride + k],
+                  x.row(row)[k] +
+                      table[(positions[row] + offset) * columns + k]);
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Kernels, RowKernelTest,
                          testing::Values(Isa::Avx512Vnni, Isa::Avx2),
                          [](const testing::TestParamInfo<Isa> &info) {
