@@ -37,7 +37,7 @@ def library(directory, tmp_path_factory):
     report = output.with_suffix(".json")
     run = run_tool("llmopt-compile", directory / "model.onnx", "-quant=none", "-mcpu=native,x86-64-v3", f"-report={report}", "-o", output)
     assert run.returncode == 0, run.stderr
-    assert "graph_reason" not in json.loads(report.read_text())
+    assert not json.loads(report.read_text()).get("graph_reason")
     return output
 
 
@@ -99,7 +99,8 @@ def test_int8_stays_close(name, directory, tmp_path):
     assert run_tool("llmopt-compile", directory / "model.onnx", "-quant=int8", "-o", output).returncode == 0
     with llmopt.Model(output, threads=2) as model, model.session() as session:
         logits = session.step(ids[0], want="all")
-    assert np.linalg.norm(logits - expected["logits"][0]) < 0.05 * np.linalg.norm(expected["logits"])
+    # Rounding of 64 columns to int8, twice per layer: 4 to 6 %. A wrong scale or a missing term is far more.
+    assert np.linalg.norm(logits - expected["logits"][0]) < 0.08 * np.linalg.norm(expected["logits"])
 
 
 @pytest.mark.parametrize("beams", [1, 4])

@@ -60,7 +60,7 @@ func.func @main(%a: tensor<?x?xi64> {llmopt.role = #llmopt.role<tokens>}) -> (te
 // -----
 
 // The rotary embedding is what bounds positions.
-// expected-error @below {{no rotary embedding bounds the positions of the decoder}}
+// expected-error @below {{no rotary or learned embedding bounds the positions of the decoder}}
 func.func @main(%a: tensor<?x?xi64> {llmopt.role = #llmopt.role<tokens>}) -> (tensor<?x?x32xf32> {llmopt.role = #llmopt.role<logits>}) {
   %t = llmopt.weight "table"(#llmopt.random<1>) : tensor<64x32xf32>
   %x = llmopt.embedding %a, %t : (tensor<?x?xi64>, tensor<64x32xf32>) -> tensor<?x?x32xf32>
