@@ -30,10 +30,12 @@ using LayerNormFunction = void (*)(const float *x, int64_t xStride,
                                    float *y, int64_t yStride, int64_t rows,
                                    int64_t columns, float epsilon,
                                    int64_t thread, int64_t threads);
-using LayerNormQuantizeFunction = void (*)(
-    const float *x, int64_t xStride, const float *gamma, const float *beta,
-    void *records, int64_t recordBytes, int64_t rows, int64_t columns,
-    float epsilon, int64_t thread, int64_t threads);
+using LayerNormQuantizeFunction = void (*)(const float *x, int64_t xStride,
+                                           const float *gamma,
+                                           const float *beta, void *records,
+                                           int64_t recordBytes, int64_t rows,
+                                           int64_t columns, float epsilon,
+                                           int64_t thread, int64_t threads);
 using BiasFunction = void (*)(float *y, int64_t yStride, const float *bias,
                               int64_t rows, int64_t columns, int64_t thread,
                               int64_t threads);

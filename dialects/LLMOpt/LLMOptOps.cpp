@@ -277,8 +277,7 @@ LogicalResult BiasOp::verify() {
 LogicalResult PositionEmbeddingOp::verify() {
   int64_t rows = shapeOf(getTable())[0], offset = getOffset();
   if (offset < 0 || offset >= rows)
-    return emitOpError("offset must be in [0, ")
-           << rows << "), got " << offset;
+    return emitOpError("offset must be in [0, ") << rows << "), got " << offset;
   if (failed(checkLastDimension(*this, getResult(), shapeOf(getTable())[1],
                                 "the result")))
     return failure();

@@ -329,13 +329,13 @@ TEST_P(RowKernelTest, LayerNormQuantizeIsLayerNormThenQuantize) {
       std::vector<float> beta = randomFloats(columns, 13);
       Buffer normalized = runLayerNorm(norm, x, gamma, beta);
       QuantizedRow format{columns, group};
-      Buffer records = runThreads(
-          rows * format.bytes(),
-          [&](Buffer &out, int64_t thread, int64_t threads) {
-            function(x.bytes.data(), x.stride, gamma.data(), beta.data(),
-                     out.data(), format.bytes(), rows, columns, kEpsilon,
-                     thread, threads);
-          });
+      Buffer records =
+          runThreads(rows * format.bytes(),
+                     [&](Buffer &out, int64_t thread, int64_t threads) {
+                       function(x.bytes.data(), x.stride, gamma.data(),
+                                beta.data(), out.data(), format.bytes(), rows,
+                                columns, kEpsilon, thread, threads);
+                     });
       for (int64_t row = 0; row < rows; ++row)
         expectRecord(records.data<uint8_t>() + row * format.bytes(),
                      normalized.data() + row * padded16(columns), format);
