@@ -78,7 +78,7 @@ class Pauses(transformers.StoppingCriteria):
 
     def __init__(self):
         self.wanted, self.done, self.seconds, self.left = threading.Semaphore(0), threading.Semaphore(0), 0.0, 0
-        self.count, self.started = 0, 0.0
+        self.count, self.started, self.ended = 0, 0.0, False
 
     def begin(self, count: int) -> None:
         self.count = count
@@ -117,26 +117,36 @@ class HuggingFace(Engine):
         def work() -> None:
             torch.set_grad_enabled(False)
             pauses.resume()
-            self.model.generate(
-                torch.tensor([tokens(context)]),
-                max_new_tokens=self.model.config.max_position_embeddings - context,
-                num_beams=beams,
-                do_sample=False,
-                stopping_criteria=transformers.StoppingCriteriaList([pauses]),
-            )
+            try:
+                self.model.generate(
+                    torch.tensor([tokens(context)]),
+                    max_new_tokens=self.model.config.max_position_embeddings - context,
+                    num_beams=beams,
+                    do_sample=False,
+                    stopping_criteria=transformers.StoppingCriteriaList([pauses]),
+                )
+            finally:  # whoever waits must not wait for ever
+                pauses.ended = True
+                pauses.done.release()
 
         threading.Thread(target=work, daemon=True).start()
         # The prompt and one token are not measured.
         pauses.begin(1)
-        pauses.done.acquire()
+        self.wait(pauses)
         return pauses
+
+    @staticmethod
+    def wait(pauses: Pauses) -> None:
+        pauses.done.acquire()
+        if pauses.ended:
+            raise RuntimeError("the generation ended early")
 
     def generate(self, beams: int, context: int, count: int) -> float:
         pauses, length = self.running.get(beams) or (None, 0)
         if length != context:
             pauses = self.start(beams, context)
         pauses.begin(count)
-        pauses.done.acquire()
+        self.wait(pauses)
         self.running[beams] = (pauses, context + count)
         return count / pauses.seconds
 
