@@ -269,6 +269,41 @@ LogicalResult ColumnsOp::verify() {
   return success();
 }
 
+/// The next operation in the direction that touches memory, or null.
+static Operation *nextAccess(Operation *op, bool forwards) {
+  do
+    op = forwards ? op->getNextNode() : op->getPrevNode();
+  while (op && isMemoryEffectFree(op));
+  return op;
+}
+
+LogicalResult KeepOp::verify() {
+  bool isLast = getMoment() == KeepMoment::Out;
+  if (Operation *other = nextAccess(*this, isLast);
+      other && !other->hasTrait<OpTrait::IsTerminator>())
+    return emitOpError("must stand ")
+           << (isLast ? "after" : "before")
+           << " all operations that touch memory, but '" << other->getName()
+           << "' " << (isLast ? "follows" : "precedes") << " it";
+  llvm::SmallDenseSet<Value> known;
+  for (Value buffer : getBuffers()) {
+    if (!buffer.getDefiningOp<BufferOp>())
+      return emitOpError("keeps buffers of the arena only");
+    if (!known.insert(buffer).second)
+      return emitOpError("names a buffer twice");
+  }
+  return success();
+}
+
+void KeepOp::getEffects(
+    SmallVectorImpl<MemoryEffects::EffectInstance> &effects) {
+  for (OpOperand &buffer : getBuffersMutable())
+    if (getMoment() == KeepMoment::In)
+      effects.emplace_back(MemoryEffects::Write::get(), &buffer);
+    else
+      effects.emplace_back(MemoryEffects::Read::get(), &buffer);
+}
+
 LogicalResult LogitsOp::verify() {
   auto type = cast<MemRefType>(getType());
   if (!type.isDynamicDim(0) || type.isDynamicDim(1) || type.getDimSize(1) == 0)

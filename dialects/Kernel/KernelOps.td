@@ -39,6 +39,11 @@ def Kernel_RowDomain : Kernel_Enum<"RowDomain", "which rows a buffer holds", [
   I32EnumAttrCase<"Logits", 1, "logits">
 ]>;
 
+def Kernel_KeepMoment : Kernel_Enum<"KeepMoment", "when a caller accesses buffers", [
+  I32EnumAttrCase<"In", 0, "in">,
+  I32EnumAttrCase<"Out", 1, "out">
+]>;
+
 def Kernel_PackFormat : Kernel_Enum<"PackFormat", "layout of packed bytes, see target/PackedFormat.h", [
   I32EnumAttrCase<"F32", 0, "f32">,
   I32EnumAttrCase<"Int8", 1, "int8">,
@@ -162,6 +167,23 @@ def Kernel_ColumnsOp : Kernel_Op<"columns", [Pure]> {
     /// The view of `columns` columns from `first` on.
     static ::mlir::MemRefType viewType(::mlir::MemRefType buffer, int64_t first, int64_t columns);
   }];
+}
+
+def Kernel_KeepOp : Kernel_Op<"keep", [DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
+  let summary = "buffers that the caller fills before a call or reads after it";
+  let description = [{
+    ```mlir
+    kernel.keep in %hidden, %norm : memref<?x576xf32>, memref<?x576xf32>
+    kernel.keep out %hidden : memref<?x576xf32>
+    ```
+    The first operation (`in`) or the last (`out`) of a part of a model that calibration executes on its own. Generates no code: it is an access to the
+    buffers, so that they have their places from the start, or until the end.
+
+    Constraints: K10 `in` stands before all operations that touch memory, `out` after them; K11 buffers are in the arena and different.
+  }];
+  let arguments = (ins Kernel_KeepMoment:$moment, Variadic<AnyTypeOf<[Kernel_Floats, Kernel_Records]>>:$buffers);
+  let assemblyFormat = "$moment ($buffers^ `:` type($buffers))? attr-dict";
+  let hasVerifier = 1;
 }
 
 def Kernel_LogitsOp : Kernel_Op<"logits", [Pure]> {

@@ -398,7 +398,7 @@ LogicalResult ForwardExpander::checkTail() {
 }
 
 LogicalResult ForwardExpander::expand(Operation &op) {
-  if (isa<func::ReturnOp>(op))
+  if (isa<func::ReturnOp, kernel::KeepOp>(op))
     return success();
   auto buffer = dyn_cast<kernel::BufferOp>(op);
   if (buffer && !buffer.getOffset())

@@ -428,6 +428,43 @@ func.func @K9() {
 
 // -----
 
+func.func @K10_in(%b: memref<?x16xf32>, %i: memref<?x16xf32>) {
+  %h = kernel.buffer "h" tokens : memref<?x16xf32>
+  kernel.gather_rows %i -> %h : memref<?x16xf32>, memref<?x16xf32>
+  // expected-error @below {{must stand before all operations that touch memory, but 'kernel.gather_rows' precedes it}}
+  kernel.keep in %h : memref<?x16xf32>
+  return
+}
+
+// -----
+
+func.func @K10_out(%i: memref<?x16xf32>) {
+  %h = kernel.buffer "h" tokens : memref<?x16xf32>
+  // expected-error @below {{must stand after all operations that touch memory, but 'kernel.gather_rows' follows it}}
+  kernel.keep out %h : memref<?x16xf32>
+  kernel.gather_rows %i -> %h : memref<?x16xf32>, memref<?x16xf32>
+  return
+}
+
+// -----
+
+func.func @K11(%h: memref<?x16xf32>) {
+  // expected-error @below {{keeps buffers of the arena only}}
+  kernel.keep in %h : memref<?x16xf32>
+  return
+}
+
+// -----
+
+func.func @K11_twice() {
+  %h = kernel.buffer "h" tokens : memref<?x16xf32>
+  // expected-error @below {{names a buffer twice}}
+  kernel.keep in %h, %h : memref<?x16xf32>, memref<?x16xf32>
+  return
+}
+
+// -----
+
 // F1
 func.func @F1(%n: i64) {
   // expected-error @below {{expects a body with one argument of type i64 (F1)}}
