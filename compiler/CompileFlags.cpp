@@ -71,9 +71,12 @@ static void addCompressionFlags(FlagParser &parser, CompileOptions &options) {
   parser.addChoice<Options::Pruner>(
       "sparsity-method",
       {{"auto", Options::Pruner::Auto},
-       {"magnitude", Options::Pruner::Magnitude}},
+       {"magnitude", Options::Pruner::Magnitude},
+       {"wanda", Options::Pruner::Wanda},
+       {"sparsegpt", Options::Pruner::SparseGPT},
+       {"alps", Options::Pruner::Alps}},
       options.sparsityMethod,
-      "which weights become zero (auto: the best method built)");
+      "which weights become zero; all but magnitude are calibrated");
   parser.add({"fold-qdq", "",
               "compute products of quantized values (QuantizeLinear, "
               "DequantizeLinear) in integers, with the model's scales",
@@ -83,8 +86,22 @@ static void addCompressionFlags(FlagParser &parser, CompileOptions &options) {
               }});
 }
 
+static void addCalibrationFlags(FlagParser &parser, CompileOptions &options) {
+  parser.beginGroup("Calibration");
+  parser.addText("calib", "FILE", options.calibration,
+                 "token ids, .npy, .bin or .jsonl (default: the model samples "
+                 "its own)");
+  parser.addNumber("calib-samples", 1, 1 << 16, options.calibrationSamples,
+                   "samples (default 32)");
+  parser.addNumber("calib-seqlen", 1, 1 << 16, options.calibrationLength,
+                   "tokens of a sample (default 1024)");
+  parser.addNumber("seed", 0, UINT32_MAX, options.seed,
+                   "for the choice of samples and sampling (default 0)");
+}
+
 void llmopt::addModelFlags(FlagParser &parser, CompileOptions &options) {
   addCompressionFlags(parser, options);
+  addCalibrationFlags(parser, options);
   parser.beginGroup("Target");
   parser.addList(
       "mcpu", "NAME[,NAME...]", options.cpus,

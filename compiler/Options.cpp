@@ -101,12 +101,49 @@ static void checkGroups(const CompileOptions &options,
                      std::to_string(options.actGroup));
 }
 
+StringRef llmopt::stringify(CompileOptions::Pruner method) {
+  switch (method) {
+  case CompileOptions::Pruner::Auto:
+    return "auto";
+  case CompileOptions::Pruner::Magnitude:
+    return "magnitude";
+  case CompileOptions::Pruner::Wanda:
+    return "wanda";
+  case CompileOptions::Pruner::SparseGPT:
+    return "sparsegpt";
+  case CompileOptions::Pruner::Alps:
+    return "alps";
+  }
+  llvm_unreachable("unknown method");
+}
+
+static void checkCalibration(const CompileOptions &options,
+                             std::vector<std::string> &errors) {
+  for (StringRef flag : {"calib", "calib-samples", "calib-seqlen", "seed"})
+    if (options.isGiven(flag) && !options.calibrates())
+      errors.push_back("'-" + flag.str() +
+                       "' needs a method that is calibrated: '-sparsity' "
+                       "above 0 without '-O0' or '-sparsity-method=magnitude'");
+  StringRef file = options.calibration;
+  if (!file.empty() && !file.ends_with(".npy") && !file.ends_with(".bin") &&
+      !file.ends_with(".jsonl"))
+    errors.push_back("'-calib' expects a file of token ids that ends with "
+                     ".npy, .bin or .jsonl, not '" +
+                     options.calibration + "'");
+}
+
 /// Flags that say how to do what another flag did not ask for.
 static void checkCompression(const CompileOptions &options,
                              std::vector<std::string> &errors) {
   for (StringRef flag : {"sparsity-pattern", "sparsity-method"})
     if (options.isGiven(flag) && options.sparsity == 0)
       errors.push_back("'-" + flag.str() + "' needs '-sparsity' above 0");
+  if (options.level == 0 &&
+      options.sparsityMethod != CompileOptions::Pruner::Auto &&
+      options.sparsityMethod != CompileOptions::Pruner::Magnitude)
+    errors.push_back("'-O0' calibrates nothing, but '-sparsity-method=" +
+                     stringify(options.sparsityMethod).str() +
+                     "' needs calibration");
   if (options.quant == CompileOptions::Quant::None &&
       options.act == CompileOptions::Activation::Dynamic)
     errors.push_back(
@@ -173,6 +210,7 @@ std::vector<std::string> llmopt::validate(const CompileOptions &options) {
   std::vector<std::string> errors;
   checkFiles(options, errors);
   checkCompression(options, errors);
+  checkCalibration(options, errors);
   bool isCode = options.emit == CompileOptions::Emit::LLVM ||
                 options.emit == CompileOptions::Emit::Assembly ||
                 options.emit == CompileOptions::Emit::Object;
@@ -267,7 +305,14 @@ std::string llmopt::recipe(const CompileOptions &options) {
   os << " -embedding-quant=" << embeddingName(options.embeddingEncoding());
   if (options.sparsity > 0)
     os << " -sparsity=" << llvm::format("%.17g", options.sparsity)
-       << " -sparsity-pattern=unstructured -sparsity-method=magnitude";
+       << " -sparsity-pattern=unstructured -sparsity-method="
+       << stringify(options.calibrates() ? options.sparsityMethod
+                                         : CompileOptions::Pruner::Magnitude);
+  if (options.calibrates())
+    os << " -calib=" << (options.calibration.empty() ? "self" : "file")
+       << " -calib-samples=" << options.calibrationSamples
+       << " -calib-seqlen=" << options.calibrationLength
+       << " -seed=" << options.seed;
   if (options.foldQDQ)
     os << " -fold-qdq";
   if (options.maxSequence)

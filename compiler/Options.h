@@ -34,8 +34,8 @@ struct CompileOptions {
   enum class Embedding { Auto, None, Int8, Int4 };
   enum class Pattern { Unstructured };
   enum class KV { F32, BF16, Int8 };
-  /// Auto is the best method that is built.
-  enum class Pruner { Auto, Magnitude };
+  /// Auto is the best calibrated method; Magnitude needs no data.
+  enum class Pruner { Auto, Magnitude, Wanda, SparseGPT, Alps };
   /// What is written; every value but Library stops after a stage.
   enum class Emit {
     Library,
@@ -63,6 +63,10 @@ struct CompileOptions {
   double sparsity = 0; ///< fraction of zero weights, in [0, 1)
   Pattern sparsityPattern = Pattern::Unstructured;
   Pruner sparsityMethod = Pruner::Auto;
+  std::string calibration; ///< file of token ids; empty: the model's own
+  unsigned calibrationSamples = 32;
+  unsigned calibrationLength = 1024; ///< tokens of a sample
+  unsigned seed = 0;
   bool foldQDQ = false; ///< products of dequantized values on integers
   std::vector<std::string> cpus = {"native"};
   unsigned maxSequence = 0; ///< tokens of a session's sequence; 0: automatic
@@ -83,6 +87,11 @@ struct CompileOptions {
   bool quantizesActivations() const {
     return quant != Quant::None && act != Activation::None;
   }
+  /// True if weights are pruned by a method that needs to know what they are
+  /// multiplied with.
+  bool calibrates() const {
+    return level > 0 && sparsity > 0 && sparsityMethod != Pruner::Magnitude;
+  }
   /// What becomes of embedding tables; not Auto.
   Embedding embeddingEncoding() const {
     if (embeddingQuant != Embedding::Auto)
@@ -93,6 +102,9 @@ struct CompileOptions {
 
 /// The encoding that a value of '-quant' stands for.
 WeightQuantization quantizationOf(CompileOptions::Quant quant);
+
+/// The value of -sparsity-method that stands for it.
+llvm::StringRef stringify(CompileOptions::Pruner method);
 
 /// Contradictions and values that no compilation can have, one message each,
 /// lower-case and without a period. Looks at no file.

@@ -109,7 +109,8 @@ PartBuilder::PartBuilder(ModelPart &part, func::FuncOp source)
   references.setInsertionPointToStart(block);
 }
 
-void PartBuilder::addWeight(kernel::WeightOp weight, kernel::WeightDataOp source,
+void PartBuilder::addWeight(kernel::WeightOp weight,
+                            kernel::WeightDataOp source,
                             ArrayRef<unsigned> indices) {
   std::string symbol = "w" + std::to_string(part.weights.size());
   data.setInsertionPoint(forward);
@@ -125,8 +126,8 @@ void PartBuilder::addWeight(kernel::WeightOp weight, kernel::WeightDataOp source
 }
 
 void PartBuilder::addBuffer(Value value) {
-  auto buffer = cast<kernel::BufferOp>(
-      references.clone(*value.getDefiningOp(), mapping));
+  auto buffer =
+      cast<kernel::BufferOp>(references.clone(*value.getDefiningOp(), mapping));
   // All rows are wanted.
   buffer.setRows(kernel::RowDomain::Tokens);
 }
@@ -337,7 +338,10 @@ FailureOr<ModelParts> ModelCutter::run() {
     size_t first = ranges[index].first;
     while (!isa<kernel::LinearOp>(operations[first]))
       ++first;
-    Value input = cast<kernel::LinearOp>(operations[first]).getInput();
+    auto linear = cast<kernel::LinearOp>(operations[first]);
+    Value input = linear.getInput();
+    part.productColumns =
+        cast<kernel::WeightType>(linear.getWeight().getType()).getColumns();
     liveAt(ranges[index].first);
     auto number = numbers.find(input);
     if (number == numbers.end())

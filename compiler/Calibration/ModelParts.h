@@ -28,8 +28,9 @@ struct ModelPart {
   /// all of them read `productInput`, one of `inputs`.
   std::vector<unsigned> products;
   unsigned productInput = 0;
+  int64_t productColumns = 0; ///< of the rows that they read
   /// Index of the block that the part belongs to; those before the first
-  /// attention have -1.
+  /// attention have -1, the head has the number of blocks.
   int64_t block = -1;
 
   /// Makes the module's weights refer to `sources`, by index.

@@ -15,11 +15,12 @@
 #include "passes/Lowering/LoweringAttributes.h"
 #include "passes/Lowering/Passes.h"
 #include "llvm/ExecutionEngine/Orc/LLJIT.h"
+#include "llvm/Support/TargetSelect.h"
 
 using namespace llmopt;
 using namespace mlir;
 
-PartCompiler::PartCompiler(MLIRContext *context) : context(context) {}
+PartCompiler::PartCompiler() = default;
 
 PartCompiler::~PartCompiler() = default;
 
@@ -32,6 +33,8 @@ LogicalResult PartCompiler::prepare(ModuleOp module) {
   if (!target)
     return module.emitError("calibration cannot execute code on this machine: ")
            << error;
+  llvm::InitializeNativeTarget();
+  llvm::InitializeNativeTargetAsmPrinter();
   auto created = llvm::orc::LLJITBuilder().create();
   if (!created)
     return module.emitError("calibration cannot load code: ")

@@ -33,7 +33,7 @@ struct PartCode {
 /// their weights get the same code.
 class PartCompiler {
 public:
-  explicit PartCompiler(mlir::MLIRContext *context);
+  PartCompiler();
   ~PartCompiler();
 
   /// Code for @forward of `module`, planned or not. On failure emits an error.
@@ -47,7 +47,6 @@ private:
   mlir::FailureOr<PartCode> generate(mlir::ModuleOp module);
   mlir::LogicalResult prepare(mlir::ModuleOp module);
 
-  mlir::MLIRContext *context;
   std::optional<CpuTarget> target;
   std::unique_ptr<llvm::orc::LLJIT> jit;
   llvm::StringMap<PartCode> codes; ///< by the text of @forward

@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "compiler/Calibration/PartExecutor.h"
+#include "compiler/WeightWriter.h"
 #include "llvm/Support/MathExtras.h"
 #include <cstdlib>
 #include <cstring>
@@ -20,8 +21,8 @@ using namespace llmopt;
 
 AlignedBytes::AlignedBytes(size_t size) : count(size) {
   size_t whole = llvm::alignTo(std::max<size_t>(size, 1), LLMOPT_VECTOR_BYTES);
-  bytes.reset(static_cast<uint8_t *>(
-      std::aligned_alloc(LLMOPT_VECTOR_BYTES, whole)));
+  bytes.reset(
+      static_cast<uint8_t *>(std::aligned_alloc(LLMOPT_VECTOR_BYTES, whole)));
   if (!bytes)
     llvm::report_bad_alloc_error("calibration");
   std::memset(bytes.get(), 0, whole);
@@ -61,6 +62,17 @@ void SampleRows::restore(llvm::ArrayRef<unsigned> which,
                          std::vector<AlignedBytes> contents) {
   for (auto [buffer, bytes] : llvm::zip_equal(which, contents))
     buffers[buffer] = std::move(bytes);
+}
+
+mlir::FailureOr<AlignedBytes> llmopt::packForExecution(mlir::ModuleOp module) {
+  AlignedBytes bytes(packedWeightsBytes(module));
+  auto sink = [&](uint64_t offset, llvm::ArrayRef<uint8_t> weight) {
+    std::memcpy(bytes.data() + offset, weight.data(), weight.size());
+    return llvm::Error::success();
+  };
+  if (mlir::failed(packWeights(module, sink)))
+    return mlir::failure();
+  return std::move(bytes);
 }
 
 //===----------------------------------------------------------------------===//

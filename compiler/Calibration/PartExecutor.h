@@ -34,6 +34,10 @@ private:
   size_t count = 0;
 };
 
+/// The weights of a module in the kernel dialect as its code reads them. On
+/// failure emits an error.
+mlir::FailureOr<AlignedBytes> packForExecution(mlir::ModuleOp module);
+
 /// What every attention of a decoder looks like.
 struct CacheGeometry {
   uint32_t kvHeads, headDim;

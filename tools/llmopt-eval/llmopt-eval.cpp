@@ -6,8 +6,8 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "compiler/TokenFile.h"
 #include "tools/common/ModelFlags.h"
-#include "tools/common/TokenFile.h"
 #include "tools/llmopt-eval/Prediction.h"
 
 #include "llvm/Support/Format.h"

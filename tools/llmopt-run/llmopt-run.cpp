@@ -6,9 +6,9 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "compiler/TokenFile.h"
 #include "llmopt/Generation.hpp"
 #include "tools/common/ModelFlags.h"
-#include "tools/common/TokenFile.h"
 #include "tools/llmopt-run/RunGraph.h"
 
 #include "llvm/ADT/ArrayRef.h"

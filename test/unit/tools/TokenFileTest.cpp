@@ -6,7 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "tools/common/TokenFile.h"
+#include "compiler/TokenFile.h"
 
 #include <gtest/gtest.h>
 

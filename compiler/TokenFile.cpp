@@ -6,15 +6,16 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "tools/common/TokenFile.h"
+#include "compiler/TokenFile.h"
 
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/Endian.h"
+#include "llvm/Support/JSON.h"
 #include "llvm/Support/MemoryBuffer.h"
 
 using namespace llvm;
 
-namespace llmopt::tools {
+namespace llmopt {
 
 using Tokens = std::vector<int32_t>;
 
@@ -86,6 +87,30 @@ static Expected<Tokens> readNumPy(StringRef data) {
               type.str().c_str());
 }
 
+/// A list of ids in every line that is not empty.
+static Expected<Tokens> readLists(StringRef data) {
+  Tokens tokens;
+  for (unsigned number = 1; !data.empty(); ++number) {
+    StringRef line;
+    std::tie(line, data) = data.split('\n');
+    if (line.trim().empty())
+      continue;
+    Expected<json::Value> value = json::parse(line);
+    if (!value)
+      return fail("line %u: %s", number, toString(value.takeError()).c_str());
+    const json::Array *list = value->getAsArray();
+    if (!list)
+      return fail("line %u is no list of token ids", number);
+    for (const json::Value &item : *list) {
+      const std::optional<int64_t> token = item.getAsInteger();
+      if (!token)
+        return fail("line %u has an item that is no token id", number);
+      tokens.push_back(isInt<32>(*token) ? static_cast<int32_t>(*token) : -1);
+    }
+  }
+  return tokens;
+}
+
 Expected<Tokens> readTokenFile(StringRef path, uint32_t vocabulary) {
   ErrorOr<std::unique_ptr<MemoryBuffer>> file =
       MemoryBuffer::getFileOrSTDIN(path);
@@ -97,7 +122,8 @@ Expected<Tokens> readTokenFile(StringRef path, uint32_t vocabulary) {
   Expected<Tokens> tokens =
       path.ends_with(".npy")   ? readNumPy(data)
       : path.ends_with(".bin") ? readIntegers(data, vocabulary <= 65536 ? 2 : 4)
-                               : parseTokens(data);
+      : path.ends_with(".jsonl") ? readLists(data)
+                                 : parseTokens(data);
   if (!tokens)
     return fail("cannot read tokens from '%s': %s", path.str().c_str(),
                 toString(tokens.takeError()).c_str());
@@ -108,4 +134,4 @@ Expected<Tokens> readTokenFile(StringRef path, uint32_t vocabulary) {
   return tokens;
 }
 
-} // namespace llmopt::tools
+} // namespace llmopt
