@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "compiler/Driver.h"
+#include "compiler/Calibration/Calibration.h"
 #include "compiler/Diagnostics.h"
 #include "compiler/LibraryBuilder.h"
 #include "compiler/ModelSource.h"
@@ -38,7 +39,8 @@ namespace {
 class Compilation {
 public:
   Compilation(const CompileOptions &options, ArrayRef<CpuTarget> targets,
-              ProcessGuard &guard, Progress &progress);
+              ProcessGuard &guard, Progress &progress,
+              const CodeRunnerFactory &makeRunner);
 
   ExitCode run();
 
@@ -48,6 +50,8 @@ private:
   ExitCode checkDataFiles();
   ExitCode transform();
   ExitCode import();
+  ExitCode calibrate();
+  ExitCode pruneWithoutData(StringRef reason);
   ExitCode enterGraph(StringRef reason);
   ExitCode lowerDecoder(Stage stage);
   ExitCode runStage(Stage stage);
@@ -69,6 +73,7 @@ private:
   ArrayRef<CpuTarget> targets;
   ProcessGuard &guard;
   Progress &progress;
+  const CodeRunnerFactory &makeRunner;
   llvm::DefaultThreadPool pool;
   MLIRContext context;
   std::unique_ptr<DiagnosticPrinter> diagnostics;
@@ -150,7 +155,9 @@ ExitCode Compilation::run() {
                   &Compilation::writeLibrary});
     break;
   }
-  progress.expect(1 + stagesOf(options).size() + codeStages(options.emit));
+  bool samples = options.calibrates() && options.calibration.empty();
+  progress.expect(1 + stagesOf(options).size() + samples +
+                  codeStages(options.emit));
   for (Step step : steps)
     if (ExitCode code = (this->*step)(); code != ExitCode::Done)
       return code;
@@ -238,6 +245,11 @@ ExitCode Compilation::checkDataFiles() {
 
 ExitCode Compilation::transform() {
   for (Stage stage : stagesOf(options)) {
+    if (stage == Stage::Calibrate) {
+      if (ExitCode code = calibrate(); code != ExitCode::Done)
+        return code;
+      continue;
+    }
     progress.begin(stringify(stage));
     if (ExitCode code = runStage(stage); code != ExitCode::Done)
       return code;
@@ -250,6 +262,8 @@ ExitCode Compilation::runStage(Stage stage) {
   bool isLowering = stage == Stage::Select || stage == Stage::Bufferize;
   if (stage == Stage::Import)
     return import();
+  if (stage == Stage::Calibrate)
+    return pruneWithoutData("the model is compiled as a graph");
   if (isLowering && !isGraphModel(*module))
     return lowerDecoder(stage);
   // A graph has no state to form; its constants get their places.
@@ -284,6 +298,39 @@ ExitCode Compilation::import() {
   return enterGraph(module->lookupSymbol("main")
                         ->getAttrOfType<StringAttr>(kGraphReasonAttrName)
                         .getValue());
+}
+
+/// Prunes for what the model computes from the calibration tokens.
+ExitCode Compilation::calibrate() {
+  std::unique_ptr<CodeRunner> runner = makeRunner(options.jobs);
+  Calibration calibration(*module, options, *runner, progress);
+  std::string reason = isGraphModel(*module)
+                           ? "the model is compiled as a graph"
+                           : calibration.prepare();
+  if (!reason.empty() && store().hasSystemError())
+    return fail(llvm::createStringError(reason));
+  if (!reason.empty()) {
+    progress.begin(stringify(Stage::Calibrate));
+    if (ExitCode code = pruneWithoutData(reason); code != ExitCode::Done)
+      return code;
+    progress.end();
+    return ExitCode::Done;
+  }
+  if (ExitCode code = calibration.run(); code != ExitCode::Done)
+    return code;
+  report.setCalibration(calibration.getSummary());
+  return ExitCode::Done;
+}
+
+ExitCode Compilation::pruneWithoutData(StringRef reason) {
+  report.addNote(
+      ("weights are pruned by magnitude, without calibration: " + reason)
+          .str());
+  report.warnOfMagnitude(options);
+  if (mlir::failed(run(
+          [&](OpPassManager &m) { buildStage(m, Stage::Sparsify, options); })))
+    return failed();
+  return ExitCode::Done;
 }
 
 /// Goes on with the model as a graph: what compression works on is raised, all
@@ -325,6 +372,7 @@ ExitCode Compilation::lowerDecoder(Stage stage) {
     return code;
   report.addNote("compiled as a graph, without sessions: " + oneLine(reason));
   report.clearLayers();
+  report.clearCalibration();
   for (Stage again : stagesOf(options)) {
     if (again != Stage::Import)
       if (ExitCode code = runStage(again); code != ExitCode::Done)
@@ -419,6 +467,7 @@ ExitCode Compilation::writeLibrary() {
 
 ExitCode llmopt::compileModel(const CompileOptions &options,
                               ArrayRef<CpuTarget> targets, ProcessGuard &guard,
-                              Progress &progress) {
-  return Compilation(options, targets, guard, progress).run();
+                              Progress &progress,
+                              const CodeRunnerFactory &makeRunner) {
+  return Compilation(options, targets, guard, progress, makeRunner).run();
 }

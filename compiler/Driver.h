@@ -9,6 +9,7 @@
 #ifndef LLMOPT_COMPILER_DRIVER_H
 #define LLMOPT_COMPILER_DRIVER_H
 
+#include "compiler/Calibration/CodeRunner.h"
 #include "compiler/ExitCode.h"
 #include "compiler/Options.h"
 #include "compiler/ProcessGuard.h"
@@ -18,10 +19,11 @@ namespace llmopt {
 
 /// Compiles `options.model` and writes the output, for options that `validate`
 /// accepts and the targets of `resolveTargets`. Errors are printed, one line
-/// each; nothing is left behind on failure.
+/// each; nothing is left behind on failure. `makeRunner` makes what executes
+/// code for calibration.
 ExitCode compileModel(const CompileOptions &options,
                       llvm::ArrayRef<CpuTarget> targets, ProcessGuard &guard,
-                      Progress &progress);
+                      Progress &progress, const CodeRunnerFactory &makeRunner);
 
 } // namespace llmopt
 

@@ -27,6 +27,8 @@ StringRef llmopt::stringify(Stage stage) {
     return "import";
   case Stage::Sparsify:
     return "sparsify";
+  case Stage::Calibrate:
+    return "calibrate";
   case Stage::Quantize:
     return "quantize";
   case Stage::Encode:
@@ -47,7 +49,7 @@ std::vector<Stage> llmopt::stagesOf(const CompileOptions &options) {
   if (options.emit == Emit::LLMOpt)
     return stages;
   if (options.sparsity > 0)
-    stages.push_back(Stage::Sparsify);
+    stages.push_back(options.calibrates() ? Stage::Calibrate : Stage::Sparsify);
   stages.insert(stages.end(), {Stage::Quantize, Stage::Encode});
   if (options.emit != Emit::Encoded)
     stages.insert(stages.end(), {Stage::Select, Stage::Bufferize});
@@ -122,6 +124,7 @@ void llmopt::buildStage(OpPassManager &manager, Stage stage,
   case Stage::Import:
     return buildImport(manager, options);
   case Stage::Sparsify:
+  case Stage::Calibrate:
     return buildSparsify(manager, options);
   case Stage::Quantize:
     return buildQuantize(manager, options);

@@ -15,8 +15,17 @@
 
 namespace llmopt {
 
-/// The stages between the reader and code generation, in order.
-enum class Stage { Import, Sparsify, Quantize, Encode, Select, Bufferize };
+/// The stages between the reader and code generation, in order. Calibrate takes
+/// the place of Sparsify where a method needs data.
+enum class Stage {
+  Import,
+  Sparsify,
+  Calibrate,
+  Quantize,
+  Encode,
+  Select,
+  Bufferize
+};
 
 /// "import", "sparsify", ...
 llvm::StringRef stringify(Stage stage);
@@ -24,7 +33,8 @@ llvm::StringRef stringify(Stage stage);
 /// The stages of a compilation with these options.
 std::vector<Stage> stagesOf(const CompileOptions &options);
 
-/// Adds the passes of a stage.
+/// Adds the passes of a stage; for Calibrate those of Sparsify, which do where
+/// a model cannot be calibrated.
 void buildStage(mlir::OpPassManager &manager, Stage stage,
                 const CompileOptions &options);
 

@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "compiler/Report.h"
+#include "compiler/Calibration/CalibrationSummary.h"
 #include "compiler/WeightWriter.h"
 #include "dialects/LLMOpt/LLMOptOps.h"
 #include "dialects/ONNX/ONNXOps.h"
@@ -36,11 +37,31 @@ Report::Report(const CompileOptions &options, ArrayRef<CpuTarget> targets)
   for (const CpuTarget &target : targets)
     targetNames.push_back(
         json::Object{{"cpu", target.name}, {"isa", stringify(target.isa)}});
+  if (!options.calibrates())
+    warnOfMagnitude(options);
+}
+
+void Report::warnOfMagnitude(const CompileOptions &options) {
   if (options.sparsity >= kRuinousRatio)
     warnings.push_back(
         llvm::formatv("magnitude pruning without calibration at {0} % usually "
                       "ruins a language model; measure with llmopt-eval",
                       llvm::format("%.3g", 100 * options.sparsity)));
+}
+
+void Report::setCalibration(const CalibrationSummary &summary) {
+  json::Array products;
+  for (const CalibrationSummary::Layer &layer : summary.layers)
+    products.push_back(json::Object{{"name", layer.name},
+                                    {"before", layer.before},
+                                    {"after", layer.after}});
+  calibration =
+      json::Object{{"method", summary.method},
+                   {"tokens", summary.ownTokens ? "self-generated" : "file"},
+                   {"samples", int64_t(summary.samples)},
+                   {"sample_tokens", int64_t(summary.length)},
+                   {"layers", std::move(products)}};
+  warnings.insert(warnings.end(), summary.notes.begin(), summary.notes.end());
 }
 
 void Report::setModel(StringRef name, StringRef sha256) {
@@ -270,6 +291,7 @@ json::Object Report::contents() const {
       {"path", graphReason.empty() ? "decoder" : "graph"},
       {"graph_reason",
        graphReason.empty() ? json::Value(nullptr) : json::Value(graphReason)},
+      {"calibration", calibration},
       {"layers", json::Array(layers)},
       {"fallbacks", json::Array(fallbacks)},
       {"found", json::Object(found)},

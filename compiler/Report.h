@@ -28,6 +28,8 @@ struct WeightTotals {
   int64_t floatBytes() const { return 4 * weights; }
 };
 
+struct CalibrationSummary;
+
 /// The report of a compilation, as `-report` writes it and as the library
 /// carries it; docs/Compression.md describes the keys. What nobody measured is
 /// null.
@@ -48,6 +50,13 @@ public:
 
   /// Notes that the model is compiled as a graph, and why.
   void setGraphReason(llvm::StringRef reason) { graphReason = reason.str(); }
+
+  /// Notes how weights were calibrated, with its notes.
+  void setCalibration(const CalibrationSummary &summary);
+  void clearCalibration() { calibration = nullptr; }
+
+  /// Adds a note if `options` ask for more zeros than magnitudes allow.
+  void warnOfMagnitude(const CompileOptions &options);
 
   /// Adds to notes().
   void addNote(std::string note) { warnings.push_back(std::move(note)); }
@@ -83,6 +92,7 @@ private:
   std::string graphReason;
   bool compresses; ///< the options ask for it
   llvm::json::Object model;
+  llvm::json::Value calibration = nullptr;
   std::string recipeText;
   std::vector<std::string> warnings;
   std::vector<std::pair<std::string, double>> times;

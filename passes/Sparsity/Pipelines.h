@@ -15,7 +15,7 @@
 namespace llmopt {
 
 /// Which weights may become zero.
-enum class SparsityPattern { Unstructured };
+enum class ZeroPlaces { Unstructured };
 
 /// How the weights that become zero are found.
 enum class SparsityMethod { Magnitude };
@@ -24,11 +24,11 @@ struct SparsifyOptions : mlir::PassPipelineOptions<SparsifyOptions> {
   Option<double> ratio{*this, "ratio",
                        llvm::cl::desc("fraction of zeros in [0, 1)"),
                        llvm::cl::init(0.0)};
-  Option<SparsityPattern> pattern{
+  Option<ZeroPlaces> pattern{
       *this, "pattern", llvm::cl::desc("which weights may become zero"),
-      llvm::cl::init(SparsityPattern::Unstructured),
-      llvm::cl::values(clEnumValN(SparsityPattern::Unstructured, "unstructured",
-                                  "any weight"))};
+      llvm::cl::init(ZeroPlaces::Unstructured),
+      llvm::cl::values(
+          clEnumValN(ZeroPlaces::Unstructured, "unstructured", "any weight"))};
   Option<SparsityMethod> method{
       *this, "method", llvm::cl::desc("how they are chosen"),
       llvm::cl::init(SparsityMethod::Magnitude),

@@ -11,6 +11,7 @@
 #include "mlir/IR/Threading.h"
 #include "passes/Sparsity/Magnitude.h"
 #include "passes/Sparsity/Passes.h"
+#include "passes/Sparsity/Prunable.h"
 #include "llvm/ADT/SetVector.h"
 
 namespace llmopt {
@@ -20,19 +21,6 @@ namespace llmopt {
 
 using namespace llmopt;
 using namespace mlir;
-
-/// Why a weight is not pruned unless the head is included; empty where nothing
-/// speaks against it.
-static StringRef reasonToKeep(WeightOp weight) {
-  for (OpOperand &use : weight->getUses()) {
-    auto product = dyn_cast<CompressibleOp>(use.getOwner());
-    if (!product || &product.getWeightOperand() != &use)
-      return "it is used by something other than a product";
-    if (product.isHead())
-      return "it is the output head";
-  }
-  return "";
-}
 
 namespace {
 
@@ -94,7 +82,7 @@ FailureOr<SmallVector<Job>> PruneMagnitudePass::collectJobs() {
   SmallVector<Job> jobs;
   for (Operation *op : weights) {
     auto weight = cast<WeightOp>(op);
-    StringRef reason = includeHead ? StringRef() : reasonToKeep(weight);
+    StringRef reason = includeHead ? StringRef() : whyKept(weight);
     if (!reason.empty())
       weight.emitRemark("weight '")
           << weight.getName() << "' is not pruned: " << reason;

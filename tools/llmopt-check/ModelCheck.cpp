@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "tools/llmopt-check/ModelCheck.h"
+#include "tools/common/PoolRunner.h"
 #include "llvm/ADT/ScopeExit.h"
 #include "llvm/ADT/SmallString.h"
 #include "llvm/Support/Format.h"
@@ -115,7 +116,8 @@ bool ModelChecker::compile(CompileOptions &options,
   llvm::raw_string_ostream os(text);
   Progress progress(os, /*terminal=*/false);
   Clock::time_point start = Clock::now();
-  ExitCode code = compileModel(options, targets, guard, progress);
+  ExitCode code =
+      compileModel(options, targets, guard, progress, tools::makePoolRunner);
   outcome.compileSeconds = secondsSince(start);
   diagnostics << text;
   if (code == ExitCode::Done)

@@ -8,6 +8,7 @@
 
 #include "compiler/CompileFlags.h"
 #include "compiler/Driver.h"
+#include "tools/common/PoolRunner.h"
 
 using namespace llmopt;
 
@@ -47,5 +48,6 @@ int main(int argc, char **argv) {
     return printErrors(errors);
 
   Progress progress(llvm::errs(), llvm::errs().is_displayed());
-  return static_cast<int>(compileModel(options, targets, guard, progress));
+  return static_cast<int>(
+      compileModel(options, targets, guard, progress, tools::makePoolRunner));
 }

@@ -1,0 +1,242 @@
+//===- Calibration.cpp - Compression that knows its data --------*- C++ -*-===//
+//
+// Part of the llmopt project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for licence information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "compiler/Calibration/Calibration.h"
+#include "compiler/Calibration/TokenGenerator.h"
+#include "compiler/Diagnostics.h"
+#include "dialects/LLMOpt/WeightStore.h"
+#include "mlir/IR/Threading.h"
+#include "passes/Sparsity/Prunable.h"
+#include "llvm/Support/FormatVariadic.h"
+
+using namespace llmopt;
+using namespace mlir;
+
+//===----------------------------------------------------------------------===//
+// What to do
+//===----------------------------------------------------------------------===//
+
+WeightStore &Calibration::getStore() {
+  return module.getContext()
+      ->getOrLoadDialect<LLMOptDialect>()
+      ->getWeightStore();
+}
+
+ExitCode Calibration::failed() {
+  return getStore().hasSystemError() ? ExitCode::Resources : ExitCode::BadModel;
+}
+
+ParallelFor Calibration::parallelLoop() const {
+  MLIRContext *context = const_cast<ModuleOp &>(module).getContext();
+  return [context](int64_t count, auto body) {
+    parallelFor(context, 0, count, body);
+  };
+}
+
+static PruningMethod methodOf(CompileOptions::Pruner pruner) {
+  switch (pruner) {
+  case CompileOptions::Pruner::Magnitude:
+    return PruningMethod::Magnitude;
+  case CompileOptions::Pruner::Wanda:
+    return PruningMethod::Wanda;
+  case CompileOptions::Pruner::SparseGPT:
+    return PruningMethod::SparseGpt;
+  case CompileOptions::Pruner::Auto:
+  case CompileOptions::Pruner::Alps:
+    return PruningMethod::Alps;
+  }
+  llvm_unreachable("unknown method");
+}
+
+LayerOptions Calibration::layerOptions() const {
+  LayerOptions layer;
+  layer.pattern.ratio = options.sparsity;
+  layer.pruning = methodOf(options.sparsityMethod);
+  // As published: every output keeps as many weights.
+  layer.pattern.perRow = layer.pruning == PruningMethod::Wanda;
+  return layer;
+}
+
+std::string Calibration::prepare() {
+  std::string reason;
+  ScopedDiagnosticHandler handler(
+      module.getContext(), [&](Diagnostic &diagnostic) {
+        if (diagnostic.getSeverity() != DiagnosticSeverity::Error)
+          return failure();
+        if (reason.empty())
+          reason = oneLine(diagnostic.str());
+        return success();
+      });
+  FailureOr<CalibrationModel> prepared = prepareCalibration(
+      module, [](WeightOp weight) { return isPrunable(weight); });
+  if (mlir::failed(prepared))
+    return reason.empty() ? "the model has no kernels" : reason;
+  model = std::move(*prepared);
+  return "";
+}
+
+//===----------------------------------------------------------------------===//
+// Samples
+//===----------------------------------------------------------------------===//
+
+ExitCode Calibration::findSamples() {
+  uint32_t longest = model.decoder.getMaxPositions();
+  uint32_t length = options.calibrationLength;
+  if (length > longest && options.isGiven("calib-seqlen")) {
+    progress.message("error",
+                     llvm::formatv("'-calib-seqlen' is at most the positions "
+                                   "of the model, {0}, not {1}",
+                                   longest, length)
+                         .str());
+    return ExitCode::Usage;
+  }
+  SampleRequest request{options.calibrationSamples, std::min(length, longest),
+                        options.isGiven("calib-samples"), options.seed};
+  summary.ownTokens = options.calibration.empty();
+  if (!summary.ownTokens) {
+    llvm::Expected<CalibrationSamples> read = readSamples(
+        options.calibration, request, model.decoder.getVocabulary());
+    if (!read) {
+      bool isUnreadable = false;
+      std::string message;
+      llvm::handleAllErrors(read.takeError(),
+                            [&](const llvm::StringError &error) {
+                              isUnreadable = error.convertToErrorCode() !=
+                                             llvm::inconvertibleErrorCode();
+                              message = error.getMessage();
+                            });
+      progress.message("error", oneLine(message));
+      return isUnreadable ? ExitCode::Resources : ExitCode::Usage;
+    }
+    samples = std::move(*read);
+    return ExitCode::Done;
+  }
+  constexpr unsigned kSteps = 100;
+  progress.begin("sample", kSteps);
+  unsigned shown = 0;
+  FailureOr<CalibrationSamples> made =
+      generateSamples(module, request, runner, compiler, [&](double part) {
+        for (; shown < part * kSteps; ++shown)
+          progress.advance("");
+      });
+  if (mlir::failed(made))
+    return failed();
+  progress.end();
+  samples = std::move(*made);
+  return ExitCode::Done;
+}
+
+//===----------------------------------------------------------------------===//
+// Weights
+//===----------------------------------------------------------------------===//
+
+FailureOr<MatrixF> Calibration::read(WeightOp weight) {
+  RankedTensorType type = weight.getType();
+  FailureOr<std::vector<float>> values = getStore().readFloats(
+      weight.getSource(), type, [&] { return weight.emitError(); });
+  if (mlir::failed(values))
+    return failure();
+  int64_t rows = type.getDimSize(0), columns = type.getDimSize(1);
+  for (auto [index, value] : llvm::enumerate(*values))
+    if (!std::isfinite(value))
+      return weight.emitError("weight '")
+             << weight.getName() << "' has the value " << value << " at ["
+             << index / columns << ", " << index % columns
+             << "]; calibration needs finite weights";
+  return MatrixF(Eigen::Map<MatrixF>(values->data(), rows, columns));
+}
+
+LogicalResult Calibration::write(unsigned index, const MatrixF &values) {
+  WeightOp weight = model.weights[index];
+  RankedTensorType type = weight.getType();
+  WeightBlobAttr place = getStore().reserveFor(weight.getSource(), type);
+  ArrayRef<float> flat(values.data(), values.size());
+  FailureOr<Attribute> stored = getStore().store(
+      place, type, asBytes(flat), [&] { return weight.emitError(); });
+  if (mlir::failed(stored))
+    return failure();
+  if (!weight.getOriginal())
+    weight.setOriginalAttr(weight.getSource());
+  weight.setSourceAttr(*stored);
+  sources[index] = *stored;
+  done.set(index);
+  return success();
+}
+
+LogicalResult Calibration::compress(unsigned index, LayerSolver &solver,
+                                    LayerSolver &baseline) {
+  WeightOp weight = model.weights[index];
+  FailureOr<MatrixF> values = read(weight);
+  if (mlir::failed(values))
+    return failure();
+  CompressedLayer layer = solver.solve(*values);
+  if (!layer.fallback.empty())
+    summary.notes.push_back("weight '" + weight.getName().str() +
+                            "' is pruned by magnitude: " + layer.fallback);
+  summary.layers.push_back(
+      {weight.getName().str(), baseline.solve(*values).error, layer.error});
+  return write(index, layer.weights);
+}
+
+LogicalResult Calibration::compress(const ObservedProducts &products) {
+  LayerOptions options = layerOptions(), simple = options;
+  simple.pruning = PruningMethod::Magnitude;
+  simple.pattern.perRow = false;
+  auto [row, column] = products.statistics.notFinite;
+  bool isFinite = row < 0;
+  if (!isFinite) {
+    StringRef name = model.weights[products.weights.front()].getName();
+    summary.notes.push_back(
+        llvm::formatv("the input of '{0}' is not finite (token {1}, column "
+                      "{2}): its weights are pruned by magnitude",
+                      name, row, column));
+  }
+  ParallelFor parallel = parallelLoop();
+  LayerStatistics nothing(products.statistics.getColumns());
+  const LayerStatistics &statistics = isFinite ? products.statistics : nothing;
+  LayerSolver solver(statistics, isFinite ? options : simple, parallel);
+  LayerSolver baseline(statistics, simple, parallel);
+  for (unsigned index : products.weights) {
+    if (!done.test(index) && mlir::failed(compress(index, solver, baseline)))
+      return failure();
+    progress.advance(model.weights[index].getName());
+  }
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// The whole model
+//===----------------------------------------------------------------------===//
+
+ExitCode Calibration::run() {
+  if (ExitCode code = findSamples(); code != ExitCode::Done)
+    return code;
+  summary.method = stringify(options.sparsityMethod).str();
+  if (options.sparsityMethod == CompileOptions::Pruner::Auto)
+    summary.method = stringify(CompileOptions::Pruner::Alps).str();
+  summary.samples = samples.count();
+  summary.length = samples.length;
+
+  size_t count = 0;
+  for (const ModelPart &part : model.parts.parts)
+    count += part.products.size();
+  progress.begin("calibrate", count);
+  sources = model.sources();
+  done.resize(sources.size());
+  CacheGeometry geometry{uint32_t(model.decoder.getKvHeads()),
+                         uint32_t(model.decoder.getHeadDim())};
+  PartExecutor executor(runner, geometry, samples.length);
+  Propagation propagation(model.parts, samples, executor, compiler, sources);
+  if (mlir::failed(propagation.run(
+          /*sequential=*/false, [&](const ObservedProducts &products) {
+            return compress(products);
+          })))
+    return failed();
+  progress.end();
+  return ExitCode::Done;
+}

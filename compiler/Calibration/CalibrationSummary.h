@@ -1,0 +1,38 @@
+//===- CalibrationSummary.h - What calibration did --------------*- C++ -*-===//
+//
+// Part of the llmopt project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for licence information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef LLMOPT_COMPILER_CALIBRATION_CALIBRATIONSUMMARY_H
+#define LLMOPT_COMPILER_CALIBRATION_CALIBRATIONSUMMARY_H
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace llmopt {
+
+/// What calibration did, for the report.
+struct CalibrationSummary {
+  /// Squared error of a product's outputs on the calibration tokens by their
+  /// squares.
+  struct Layer {
+    std::string name;
+    double before; ///< with magnitude pruning
+    double after;  ///< with what was chosen
+  };
+  std::string method; ///< as -sparsity-method names it
+  bool ownTokens = false;
+  size_t samples = 0;
+  uint32_t length = 0; ///< tokens of a sample
+  std::vector<Layer> layers;
+  std::vector<std::string> notes; ///< what fell back to simpler methods
+};
+
+} // namespace llmopt
+
+#endif // LLMOPT_COMPILER_CALIBRATION_CALIBRATIONSUMMARY_H

@@ -1,0 +1,25 @@
+//===- Prunable.h - Which weights may be pruned -----------------*- C++ -*-===//
+//
+// Part of the llmopt project, under the Apache License v2.0 with LLVM
+// Exceptions. See LICENSE for licence information.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef LLMOPT_PASSES_SPARSITY_PRUNABLE_H
+#define LLMOPT_PASSES_SPARSITY_PRUNABLE_H
+
+#include "dialects/LLMOpt/LLMOptOps.h"
+
+namespace llmopt {
+
+/// Why a weight is not pruned unless the head is included; empty where nothing
+/// speaks against it.
+llvm::StringRef whyKept(WeightOp weight);
+
+/// True for the matrices of products that are no head.
+bool isPrunable(WeightOp weight);
+
+} // namespace llmopt
+
+#endif // LLMOPT_PASSES_SPARSITY_PRUNABLE_H
