@@ -112,9 +112,10 @@ DialectRegistry makeRegistry() {
 
 Compilation::Compilation(const CompileOptions &options,
                          ArrayRef<CpuTarget> targets, ProcessGuard &guard,
-                         Progress &progress)
+                         Progress &progress,
+                         const CodeRunnerFactory &makeRunner)
     : options(options), targets(targets), guard(guard), progress(progress),
-      pool(llvm::hardware_concurrency(options.jobs)),
+      makeRunner(makeRunner), pool(llvm::hardware_concurrency(options.jobs)),
       context(makeRegistry(), MLIRContext::Threading::DISABLED),
       report(options, targets) {
   if (pool.getMaxConcurrency() > 1)

@@ -31,9 +31,9 @@ namespace json = llvm::json;
 static constexpr double kRuinousRatio = 0.4;
 
 Report::Report(const CompileOptions &options, ArrayRef<CpuTarget> targets)
-    : recipeText(recipe(options)),
-      compresses(options.quant != CompileOptions::Quant::None ||
-                 options.sparsity > 0) {
+    : compresses(options.quant != CompileOptions::Quant::None ||
+                 options.sparsity > 0),
+      recipeText(recipe(options)) {
   for (const CpuTarget &target : targets)
     targetNames.push_back(
         json::Object{{"cpu", target.name}, {"isa", stringify(target.isa)}});

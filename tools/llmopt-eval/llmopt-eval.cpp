@@ -143,7 +143,7 @@ int main(int argc, char **argv) {
                         " and " + Twine(reference->model.info().vocabulary),
                     kBadModel);
   Expected<std::vector<int32_t>> tokens =
-      readTokenFile(flags.tokens, vocabulary);
+      llmopt::readTokenFile(flags.tokens, vocabulary);
   if (!tokens)
     return complain(toString(tokens.takeError()), kResources);
   if (tokens->size() < uint64_t{flags.window} * flags.windows)

@@ -202,8 +202,8 @@ int main(int argc, char **argv) {
     return code;
   Expected<std::vector<int32_t>> tokens =
       flags.tokenFile.empty()
-          ? parseTokens(flags.tokens)
-          : readTokenFile(flags.tokenFile, model->info().vocabulary);
+          ? llmopt::parseTokens(flags.tokens)
+          : llmopt::readTokenFile(flags.tokenFile, model->info().vocabulary);
   if (!tokens)
     return complain(toString(tokens.takeError()),
                     flags.tokenFile.empty() ? kUsage : kResources);

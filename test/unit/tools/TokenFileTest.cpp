@@ -12,7 +12,7 @@
 
 #include <fstream>
 
-using namespace llmopt::tools;
+using namespace llmopt;
 
 namespace {
 
