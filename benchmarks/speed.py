@@ -40,7 +40,7 @@ def main() -> int:
     model = support.get_model("genai")
     engines = {
         "int8": Engine("llmopt", support.compile_library(model, ["-quant=int8"], "speed-int8")),
-        "int8-60": Engine("llmopt", support.compile_library(model, ["-quant=int8", "-sparsity=0.6"], "speed-int8-60")),
+        "int8-60": Engine("llmopt", support.compile_library(model, ["-quant=int8", "-sparsity=0.6", "-sparsity-method=magnitude"], "speed-int8-60")),
         "llama.cpp": Engine("llama.cpp", peers.llama_model(), peers.llama_python()),
         "onnxruntime-dynamo": Engine("onnxruntime", peers.onnxruntime_model("dynamo")),
         "onnxruntime-genai": Engine("onnxruntime", peers.onnxruntime_model("genai")),

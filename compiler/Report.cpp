@@ -57,6 +57,7 @@ void Report::setCalibration(const CalibrationSummary &summary) {
                                     {"after", layer.after}});
   calibration =
       json::Object{{"method", summary.method},
+                   {"corrected", summary.corrects},
                    {"tokens", summary.ownTokens ? "self-generated" : "file"},
                    {"samples", int64_t(summary.samples)},
                    {"sample_tokens", int64_t(summary.length)},

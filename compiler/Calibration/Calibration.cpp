@@ -62,6 +62,14 @@ LayerOptions Calibration::layerOptions() const {
   return layer;
 }
 
+/// A method that is asked for by name does what its paper says. Otherwise
+/// products also correct what the products before them got wrong, which pays
+/// only where they know about all of these (docs/Compression.md).
+PropagationOptions Calibration::propagationOptions() const {
+  bool corrects = options.sparsityMethod == CompileOptions::Pruner::Auto;
+  return {/*sequential=*/corrects, /*pairs=*/corrects};
+}
+
 std::string Calibration::prepare() {
   std::string reason;
   ScopedDiagnosticHandler handler(
@@ -219,6 +227,7 @@ ExitCode Calibration::run() {
   summary.method = stringify(options.sparsityMethod).str();
   if (options.sparsityMethod == CompileOptions::Pruner::Auto)
     summary.method = stringify(CompileOptions::Pruner::Alps).str();
+  summary.corrects = propagationOptions().pairs;
   summary.samples = samples.count();
   summary.length = samples.length;
 
@@ -231,11 +240,11 @@ ExitCode Calibration::run() {
   CacheGeometry geometry{uint32_t(model.decoder.getKvHeads()),
                          uint32_t(model.decoder.getHeadDim())};
   PartExecutor executor(runner, geometry, samples.length);
-  Propagation propagation(model.parts, samples, executor, compiler, sources);
-  if (mlir::failed(propagation.run(
-          /*sequential=*/false, [&](const ObservedProducts &products) {
-            return compress(products);
-          })))
+  Propagation propagation(model.parts, samples, executor, compiler, sources,
+                          propagationOptions());
+  if (mlir::failed(propagation.run([&](const ObservedProducts &products) {
+        return compress(products);
+      })))
     return failed();
   progress.end();
   return ExitCode::Done;

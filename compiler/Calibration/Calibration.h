@@ -47,6 +47,7 @@ private:
   mlir::FailureOr<MatrixF> read(WeightOp weight);
   mlir::LogicalResult write(unsigned index, const MatrixF &values);
   LayerOptions layerOptions() const;
+  PropagationOptions propagationOptions() const;
   ParallelFor parallelLoop() const;
   WeightStore &getStore();
 

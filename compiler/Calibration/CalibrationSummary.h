@@ -25,7 +25,8 @@ struct CalibrationSummary {
     double before; ///< with magnitude pruning
     double after;  ///< with what was chosen
   };
-  std::string method; ///< as -sparsity-method names it
+  std::string method;    ///< as -sparsity-method names it
+  bool corrects = false; ///< errors of earlier products
   bool ownTokens = false;
   size_t samples = 0;
   uint32_t length = 0; ///< tokens of a sample

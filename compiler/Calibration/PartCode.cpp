@@ -86,8 +86,9 @@ FailureOr<PartCode> PartCompiler::generate(ModuleOp module) {
   auto forward = copy->lookupSymbol<func::FuncOp>(kernel::kForwardName);
   code.inputs = placesOf(forward, kernel::KeepMoment::In);
   code.outputs = placesOf(forward, kernel::KeepMoment::Out);
-  FailureOr<CompiledVariant> variant = compileVariant(
-      *copy, *target, codes.size(), CompileOptions::Emit::Object);
+  FailureOr<CompiledVariant> variant =
+      compileVariant(*copy, *target, codes.size(), CompileOptions::Emit::Object,
+                     /*profile=*/false);
   if (failed(variant))
     return failure();
   code.arenaBytesPerRow = variant->entry.arenaBytesPerRow;

@@ -12,8 +12,9 @@
 using namespace llmopt;
 using namespace mlir;
 
-LogicalResult Propagation::execute(ModelPart &part) {
-  part.setSources(sources);
+LogicalResult Propagation::execute(ModelPart &part, ArrayRef<Attribute> from,
+                                   SampleRows &to) {
+  part.setSources(from);
   FailureOr<const PartCode *> code = compiler.compile(*part.module);
   if (failed(code))
     return failure();
@@ -21,10 +22,34 @@ LogicalResult Propagation::execute(ModelPart &part) {
   if (failed(weights))
     return failure();
   if (llvm::Error error =
-          executor.execute(part, **code, weights->data(), samples.tokens, rows))
+          executor.execute(part, **code, weights->data(), samples.tokens, to))
     return part.module->emitError("calibration cannot execute the model: ")
            << llvm::toString(std::move(error));
   return success();
+}
+
+LogicalResult Propagation::execute(ModelPart &part) {
+  return execute(part, sources, rows);
+}
+
+LogicalResult Propagation::executeDense(ModelPart &part) {
+  return options.pairs ? execute(part, denseSources, denseRows) : success();
+}
+
+/// What the products of a part read of the sample that begins with the token
+/// `first`, without the padding of rows to vectors.
+ArrayRef<float> Propagation::inputOf(const ModelPart &part, size_t first,
+                                     SampleRows &from,
+                                     std::vector<float> &buffer) {
+  size_t stride = from.stride(part.productInput), columns = part.productColumns;
+  auto *values =
+      reinterpret_cast<const float *>(from.at(part.productInput, first));
+  if (stride == columns)
+    return {values, samples.length * columns};
+  buffer.resize(samples.length * columns);
+  for (size_t row = 0; row < samples.length; ++row)
+    std::copy_n(values + row * stride, columns, buffer.begin() + row * columns);
+  return buffer;
 }
 
 /// Sums over the rows that the products at the beginning of a part read.
@@ -34,22 +59,18 @@ FailureOr<LayerStatistics> Propagation::observe(const ModelPart &part) {
   ParallelFor parallel = [context](int64_t count, auto body) {
     parallelFor(context, 0, count, body);
   };
-  size_t stride = rows.stride(part.productInput), columns = part.productColumns;
-  std::vector<float> dense;
+  std::vector<float> buffer, denseBuffer;
   for (size_t first = 0; first < samples.tokens.size();
        first += samples.length) {
-    auto *values =
-        reinterpret_cast<const float *>(rows.at(part.productInput, first));
-    if (stride != columns) {
-      // Rows are padded to vectors.
-      dense.resize(samples.length * columns);
-      for (size_t row = 0; row < samples.length; ++row)
-        std::copy_n(values + row * stride, columns,
-                    dense.begin() + row * columns);
-      values = dense.data();
-    }
-    if (!statistics.accumulate({values, samples.length * columns}, parallel))
-      return std::move(statistics);
+    ArrayRef<float> values = inputOf(part, first, rows, buffer);
+    bool isFinite =
+        options.pairs
+            ? statistics.accumulatePair(
+                  values, inputOf(part, first, denseRows, denseBuffer),
+                  parallel)
+            : statistics.accumulate(values, parallel);
+    if (!isFinite)
+      break;
   }
   return std::move(statistics);
 }
@@ -63,6 +84,7 @@ void Propagation::dropRows(Iterator next) {
       needed.push_back(part->productInput);
   }
   rows.keepOnly(needed);
+  denseRows.keepOnly(needed);
 }
 
 /// The buffers that a range of parts reads and does not write before.
@@ -97,7 +119,9 @@ LogicalResult Propagation::runBlock(Iterator first, Iterator last,
     if (failed(observed))
       return failure();
     statistics.push_back(std::move(*observed));
-    if (std::next(part) != last && failed(execute(*part)))
+    if (std::next(part) == last)
+      break;
+    if (failed(execute(*part)) || failed(executeDense(*part)))
       return failure();
   }
   for (auto part = first; part != last; ++part)
@@ -111,22 +135,25 @@ LogicalResult Propagation::runBlock(Iterator first, Iterator last,
       break;
     if (failed(execute(*part)))
       return failure();
-    dropRows(std::next(part));
+    if (std::next(part) == last && failed(executeDense(*part)))
+      return failure();
   }
+  dropRows(last);
   return success();
 }
 
-LogicalResult Propagation::run(bool sequential, Compress compress) {
+LogicalResult Propagation::run(Compress compress) {
   auto part = parts.begin();
   while (part != parts.end()) {
     if (part->products.empty()) {
-      if (failed(execute(*part)))
+      if (failed(execute(*part)) || failed(executeDense(*part)))
         return failure();
       ++part;
       continue;
     }
     auto last = std::next(part);
-    while (!sequential && last != parts.end() && last->block == part->block)
+    while (!options.sequential && last != parts.end() &&
+           last->block == part->block)
       ++last;
     if (failed(runBlock(part, last, compress)))
       return failure();

@@ -22,6 +22,15 @@ struct ObservedProducts {
   int64_t block; ///< -1 before the first one
 };
 
+struct PropagationOptions {
+  /// Products are observed after those before them in their own block have been
+  /// compressed; otherwise a block is observed as a whole.
+  bool sequential = false;
+  /// Takes the samples through the uncompressed model, too, so that statistics
+  /// have pairs of what the two compute.
+  bool pairs = false;
+};
+
 /// Takes samples through the parts of a model, compressing its weights on the
 /// way: what a block is compressed for is what the compressed blocks before it
 /// compute.
@@ -34,15 +43,15 @@ public:
   /// `sources` has what every weight of the model is read from.
   Propagation(ModelParts &parts, const CalibrationSamples &samples,
               PartExecutor &executor, PartCompiler &compiler,
-              std::vector<mlir::Attribute> &sources)
+              std::vector<mlir::Attribute> &sources,
+              const PropagationOptions &options)
       : parts(parts.parts), samples(samples), executor(executor),
-        compiler(compiler), sources(sources),
-        rows(parts.rowBytes, samples.tokens.size()) {}
+        compiler(compiler), sources(sources), denseSources(sources),
+        options(options), rows(parts.rowBytes, samples.tokens.size()),
+        denseRows(parts.rowBytes, samples.tokens.size()) {}
 
-  /// With `sequential`, products are observed after those before them in their
-  /// own block have been compressed; otherwise a block is observed as a whole.
   /// On failure an error was emitted.
-  mlir::LogicalResult run(bool sequential, Compress compress);
+  mlir::LogicalResult run(Compress compress);
 
 private:
   using Iterator = std::vector<ModelPart>::iterator;
@@ -50,6 +59,12 @@ private:
   mlir::LogicalResult runBlock(Iterator first, Iterator last,
                                Compress compress);
   mlir::LogicalResult execute(ModelPart &part);
+  mlir::LogicalResult executeDense(ModelPart &part);
+  mlir::LogicalResult execute(ModelPart &part,
+                              llvm::ArrayRef<mlir::Attribute> from,
+                              SampleRows &to);
+  llvm::ArrayRef<float> inputOf(const ModelPart &part, size_t first,
+                                SampleRows &from, std::vector<float> &buffer);
   mlir::FailureOr<LayerStatistics> observe(const ModelPart &part);
   void dropRows(Iterator next);
 
@@ -57,8 +72,9 @@ private:
   const CalibrationSamples &samples;
   PartExecutor &executor;
   PartCompiler &compiler;
-  std::vector<mlir::Attribute> &sources;
-  SampleRows rows;
+  std::vector<mlir::Attribute> &sources, denseSources;
+  PropagationOptions options;
+  SampleRows rows, denseRows;
 };
 
 } // namespace llmopt

@@ -12,6 +12,7 @@ from onnx import numpy_helper
 import llmopt
 
 ISAS = ("avx512vnni", "avx2")
+SPARSE = ("-quant=int8", "-sparsity=0.6", "-calib-samples=4", "-calib-seqlen=64")
 FLOAT = ("-quant=none", "-mcpu=native,x86-64-v3")
 TOLERANCE = 2e-3  # relative to max(1, |reference|)
 
@@ -96,7 +97,7 @@ def _fresh(session, tokens):
     return session.step(tokens, sequence=5)
 
 
-@pytest.mark.parametrize("flags", [("-quant=none",), ("-quant=int8",), ("-quant=int8", "-sparsity=0.6")])
+@pytest.mark.parametrize("flags", [("-quant=none",), ("-quant=int8",), SPARSE])
 def test_result_does_not_depend_on_threads(compiled, flags):
     results = []
     for threads in (1, 2, 3):
@@ -119,7 +120,7 @@ def test_int8_is_near_float(compiled, isa, flags, bound):
     assert 1e-3 < error < bound  # no error at all would mean that nothing was quantized
 
 
-@pytest.mark.parametrize("flags", [("-quant=none",), ("-quant=int8", "-sparsity=0.6")])
+@pytest.mark.parametrize("flags", [("-quant=none",), SPARSE])
 def test_equal_inputs_give_equal_bytes(model_directory, tmp_path, flags):
     model = model_directory("tiny", "genai") / "model.onnx"
     contents = []

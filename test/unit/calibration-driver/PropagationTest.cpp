@@ -182,7 +182,8 @@ protected:
 
   /// Propagates, replacing the sources of weights by `replace`, and compares
   /// with the whole model that has these sources.
-  void check(bool sequential, llvm::function_ref<Attribute(StringRef)> replace);
+  void check(PropagationOptions options,
+             llvm::function_ref<Attribute(StringRef)> replace);
 
   MLIRContext context;
   std::unique_ptr<CodeRunner> runner;
@@ -195,7 +196,7 @@ bool isProduct(WeightOp weight) {
                       [](Operation *user) { return isa<LinearOp>(user); });
 }
 
-void PropagationTest::check(bool sequential,
+void PropagationTest::check(PropagationOptions options,
                             llvm::function_ref<Attribute(StringRef)> replace) {
   FailureOr<CalibrationModel> model = prepareCalibration(*module, isProduct);
   ASSERT_TRUE(succeeded(model));
@@ -204,24 +205,24 @@ void PropagationTest::check(bool sequential,
   std::vector<Attribute> sources = model->sources();
   PartCompiler compiler;
   PartExecutor executor(*runner, {2, 16}, kLength);
-  Propagation propagation(model->parts, samples, executor, compiler, sources);
+  Propagation propagation(model->parts, samples, executor, compiler, sources,
+                          options);
   std::vector<std::string> seen;
   std::optional<LayerStatistics> last;
-  ASSERT_TRUE(succeeded(
-      propagation.run(sequential, [&](const ObservedProducts &products) {
-        std::string names;
-        for (unsigned index : products.weights) {
-          WeightOp weight = model->weights[index];
-          names += weight.getName().str() + " ";
-          if (Attribute source = replace(weight.getName())) {
-            sources[index] = source;
-            weight.setSourceAttr(source);
-          }
-        }
-        seen.push_back(names);
-        last.emplace(products.statistics);
-        return success();
-      })));
+  ASSERT_TRUE(succeeded(propagation.run([&](const ObservedProducts &products) {
+    std::string names;
+    for (unsigned index : products.weights) {
+      WeightOp weight = model->weights[index];
+      names += weight.getName().str() + " ";
+      if (Attribute source = replace(weight.getName())) {
+        sources[index] = source;
+        weight.setSourceAttr(source);
+      }
+    }
+    seen.push_back(names);
+    last.emplace(products.statistics);
+    return success();
+  })));
   EXPECT_EQ(seen, (std::vector<std::string>{"q1 k1 v1 ", "o1 ", "gate1 up1 ",
                                             "down1 ", "q2 k2 v2 ", "o2 ",
                                             "gate2 up2 ", "down2 ", "head "}));
@@ -251,11 +252,11 @@ void PropagationTest::check(bool sequential,
 }
 
 TEST_F(PropagationTest, ComputesWhatTheModelDoes) {
-  check(false, [](StringRef) { return Attribute(); });
+  check({}, [](StringRef) { return Attribute(); });
 }
 
 TEST_F(PropagationTest, ComputesWithCompressedWeights) {
-  check(false, [&](StringRef name) -> Attribute {
+  check({}, [&](StringRef name) -> Attribute {
     if (name == "v1" || name == "down1" || name == "gate2")
       return RandomAttr::get(&context, 200 + name.size());
     return Attribute();
@@ -263,11 +264,49 @@ TEST_F(PropagationTest, ComputesWithCompressedWeights) {
 }
 
 TEST_F(PropagationTest, ComputesSequentially) {
-  check(true, [&](StringRef name) -> Attribute {
+  check({true, false}, [&](StringRef name) -> Attribute {
     if (name == "v1" || name == "down1" || name == "gate2")
       return RandomAttr::get(&context, 200 + name.size());
     return Attribute();
   });
+}
+
+/// The uncompressed model's rows stay what they are when weights change.
+TEST_F(PropagationTest, PairsRowsWithTheUncompressedModel) {
+  FailureOr<CalibrationModel> model = prepareCalibration(*module, isProduct);
+  ASSERT_TRUE(succeeded(model));
+  std::vector<Attribute> sources = model->sources();
+  std::vector<MatrixF> plain;
+  PartCompiler compiler;
+  PartExecutor executor(*runner, {2, 16}, kLength);
+  ASSERT_TRUE(succeeded(Propagation(model->parts, samples, executor, compiler,
+                                    sources, {true, false})
+                            .run([&](const ObservedProducts &products) {
+                              plain.push_back(products.statistics.hessian());
+                              return success();
+                            })));
+  // One after the other, weights become others; dense^T * compressed has the
+  // dense rows' squares as long as the weights are the same.
+  size_t index = 0;
+  ASSERT_TRUE(succeeded(Propagation(model->parts, samples, executor, compiler,
+                                    sources, {true, true})
+                            .run([&](const ObservedProducts &products) {
+                              MatrixF cross = products.statistics.getCross();
+                              float size = plain[index].norm();
+                              float difference =
+                                  (cross - plain[index]).norm() / size;
+                              if (index <= 5)
+                                EXPECT_LT(difference, 1e-5);
+                              else
+                                EXPECT_GT(difference, 1e-2);
+                              if (index == 5)
+                                for (unsigned weight : products.weights)
+                                  sources[weight] =
+                                      RandomAttr::get(&context, 300);
+                              ++index;
+                              return success();
+                            })));
+  EXPECT_EQ(index, 9u);
 }
 
 TEST_F(PropagationTest, SaysWhichRowIsNoNumber) {
@@ -281,13 +320,13 @@ TEST_F(PropagationTest, SaysWhichRowIsNoNumber) {
   std::vector<Attribute> sources = model->sources();
   PartCompiler compiler;
   PartExecutor executor(*runner, {2, 16}, kLength);
-  Propagation propagation(model->parts, samples, executor, compiler, sources);
+  Propagation propagation(model->parts, samples, executor, compiler, sources,
+                          {});
   unsigned faults = 0;
-  ASSERT_TRUE(
-      succeeded(propagation.run(false, [&](const ObservedProducts &products) {
-        faults += products.statistics.notFinite.first >= 0;
-        return success();
-      })));
+  ASSERT_TRUE(succeeded(propagation.run([&](const ObservedProducts &products) {
+    faults += products.statistics.notFinite.first >= 0;
+    return success();
+  })));
   EXPECT_EQ(faults, 5u); // everything after the first block
 }
 

@@ -44,6 +44,7 @@ protected:
     context.loadDialect<LLMOptDialect, func::FuncDialect>();
     options.quant = CompileOptions::Quant::Int8;
     options.sparsity = 0.6;
+    options.sparsityMethod = CompileOptions::Pruner::Magnitude;
   }
 
   OwningOpRef<ModuleOp> parse(StringRef text) {
@@ -156,6 +157,12 @@ TEST_F(ReportTest, WarnsOfMuchMagnitudePruning) {
   EXPECT_EQ(Report(options, targets).notes().size(), 1u);
   options.sparsity = 0.39;
   EXPECT_TRUE(Report(options, targets).notes().empty());
+  // A calibrated method does not ruin the model.
+  options.sparsity = 0.6;
+  options.sparsityMethod = CompileOptions::Pruner::Auto;
+  EXPECT_TRUE(Report(options, targets).notes().empty());
+  options.level = 0;
+  EXPECT_EQ(Report(options, targets).notes().size(), 1u);
 }
 
 TEST_F(ReportTest, UndecidedLayoutsAreErrors) {
