@@ -87,13 +87,12 @@ PartExecutor::PartExecutor(CodeRunner &runner, const CacheGeometry &geometry,
   std::iota(positions.begin(), positions.end(), 0);
   std::iota(allRows.begin(), allRows.end(), 0);
   // A part has one attention at most: one layer.
-  size_t pageFloats =
-      llmopt_page_floats(/*layers=*/1, geometry.kvHeads, geometry.headDim);
+  size_t pageBytes = llmopt_page_bytes(LLMOPT_KV_F32, /*layers=*/1,
+                                       geometry.kvHeads, geometry.headDim);
   size_t count = llvm::divideCeil(sampleTokens, LLMOPT_PAGE_TOKENS);
-  pages = AlignedBytes(count * pageFloats * sizeof(float));
+  pages = AlignedBytes(count * pageBytes);
   for (size_t i = 0; i < count; ++i)
-    pageTable.push_back(reinterpret_cast<float *>(pages.data()) +
-                        i * pageFloats);
+    pageTable.push_back(pages.data() + i * pageBytes);
 }
 
 void PartExecutor::reserve(const PartCode &code) {

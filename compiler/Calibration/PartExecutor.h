@@ -88,7 +88,7 @@ private:
   CodeRunner &runner;
   uint32_t sampleTokens, capacity;
   AlignedBytes arena, scratch, pages;
-  std::vector<float *> pageTable;
+  std::vector<uint8_t *> pageTable;
   std::vector<int32_t> positions;
   std::vector<uint32_t> allRows;
 };

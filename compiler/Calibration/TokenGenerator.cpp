@@ -47,7 +47,7 @@ public:
 private:
   uint32_t vocabulary, capacity;
   AlignedBytes pages, logitBytes, arena, scratch;
-  std::vector<float *> pageTable;
+  std::vector<uint8_t *> pageTable;
   std::vector<llmopt_segment> segments;
   std::vector<int32_t> positions;
   std::vector<uint32_t> allRows;
@@ -59,15 +59,15 @@ Batch::Batch(DecoderAttr decoder, uint32_t sequences, uint32_t length)
     : tokens(sequences), vocabulary(decoder.getVocabulary()),
       capacity(llvm::alignTo(sequences, LLMOPT_PANEL_ROWS)),
       positions(sequences) {
-  size_t pageFloats = llmopt_page_floats(
-      decoder.getLayers(), decoder.getKvHeads(), decoder.getHeadDim());
+  size_t pageBytes =
+      llmopt_page_bytes(LLMOPT_KV_F32, decoder.getLayers(),
+                        decoder.getKvHeads(), decoder.getHeadDim());
   size_t pagesEach = llvm::divideCeil(length, LLMOPT_PAGE_TOKENS);
-  pages = AlignedBytes(sequences * pagesEach * pageFloats * sizeof(float));
+  pages = AlignedBytes(sequences * pagesEach * pageBytes);
   logitBytes = AlignedBytes(size_t(capacity) * llmopt_logit_stride(vocabulary) *
                             sizeof(float));
   for (size_t i = 0; i < sequences * pagesEach; ++i)
-    pageTable.push_back(reinterpret_cast<float *>(pages.data()) +
-                        i * pageFloats);
+    pageTable.push_back(pages.data() + i * pageBytes);
   for (uint32_t i = 0; i < sequences; ++i) {
     llmopt_segment segment = {};
     segment.first_row = i;

@@ -147,10 +147,10 @@ protected:
   void runWhole(const PartCode &code, const uint8_t *weights, uint32_t first,
                 float *logits) {
     constexpr uint32_t capacity = 48;
-    AlignedBytes page(llmopt_page_floats(2, 2, 16) * sizeof(float));
+    AlignedBytes page(llmopt_page_bytes(LLMOPT_KV_F32, 2, 2, 16));
     AlignedBytes arena(code.arenaBytesPerRow * capacity),
         scratch(code.scratchBytes * runner->threads());
-    float *pages[] = {reinterpret_cast<float *>(page.data())};
+    uint8_t *pages[] = {page.data()};
     std::vector<int32_t> positions;
     std::vector<uint32_t> rows;
     for (uint32_t i = 0; i < kLength; ++i) {
