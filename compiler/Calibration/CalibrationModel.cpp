@@ -50,7 +50,7 @@ llmopt::prepareCalibration(ModuleOp module,
     weight.setName(std::to_string(index));
   PassManager manager(module.getContext(), ModuleOp::getOperationName());
   populateEncodePipeline(manager, EncodeOptions());
-  populateSelectPipeline(manager);
+  populateSelectPipeline(manager, SelectOptions());
   manager.addPass(createToKernel());
   if (failed(manager.run(*copy)))
     return failure();

@@ -139,7 +139,7 @@ static FailureOr<OwningOpRef<ModuleOp>> lower(ModuleOp module) {
   quantize.linears = quantize.embedding = WeightQuantization::Int8;
   populateQuantizePipeline(manager, quantize);
   populateEncodePipeline(manager, EncodeOptions());
-  populateSelectPipeline(manager);
+  populateSelectPipeline(manager, SelectOptions());
   populateBufferizePipeline(manager);
   if (failed(manager.run(*copy)))
     return failure();

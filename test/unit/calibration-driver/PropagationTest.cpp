@@ -130,7 +130,7 @@ protected:
     OwningOpRef<ModuleOp> copy = module->clone();
     PassManager manager(&context, ModuleOp::getOperationName());
     populateEncodePipeline(manager, EncodeOptions());
-    populateSelectPipeline(manager);
+    populateSelectPipeline(manager, SelectOptions());
     populateBufferizePipeline(manager);
     EXPECT_TRUE(succeeded(manager.run(*copy)));
     PartCompiler compiler;
