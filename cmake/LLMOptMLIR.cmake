@@ -22,6 +22,7 @@ target_compile_options(LLMOptPCH PUBLIC
   -fno-exceptions -Wall -Wextra -Wno-unused-parameter -Werror=return-type
   "SHELL:-Xclang -fno-pch-timestamp")
 target_precompile_headers(LLMOptPCH PRIVATE
+  ${PROJECT_SOURCE_DIR}/cmake/LLVMStatistics.h
   <mlir/IR/Builders.h>
   <mlir/IR/BuiltinOps.h>
   <mlir/IR/BuiltinTypes.h>

@@ -115,6 +115,18 @@ protected:
     return castTo(rewriter, node, sums, rewriter.getF32Type());
   }
 
+  /// The product of matrices, as MatMul of the dequantized values has it:
+  ///
+  ///     Cast(MatMulInteger(codes)) * (scale of left * scale of right * factor)
+  Value createScaledProduct(PatternRewriter &rewriter, onnx::NodeOp node,
+                            const Quantized &left, const Quantized &right,
+                            double factor = 1) const {
+    Value product = createProduct(rewriter, node, "MatMulInteger", left, right);
+    Value scale = createNode(rewriter, node, "Mul", {left.scale, right.scale});
+    scale = scaleBy(rewriter, node, scale, factor);
+    return createNode(rewriter, node, "Mul", {product, scale});
+  }
+
   Value createShape(PatternRewriter &rewriter, onnx::NodeOp node,
                     ArrayRef<int64_t> shape) const {
     auto type =
@@ -140,10 +152,7 @@ struct FoldMatMul : QDQPattern {
     // Scales along the last axis are broadcast to the columns of the result.
     if (!isPerOutput(right, right.rank - 1))
       return rewriter.notifyMatchFailure(node, "no scale per column");
-    Value product = createProduct(rewriter, node, "MatMulInteger", left, right);
-    Value scale = createNode(rewriter, node, "Mul", {left.scale, right.scale});
-    rewriter.replaceOp(node,
-                       createNode(rewriter, node, "Mul", {product, scale}));
+    rewriter.replaceOp(node, createScaledProduct(rewriter, node, left, right));
     ++count;
     return success();
   }
@@ -167,10 +176,8 @@ struct FoldGemm : QDQPattern {
           createNode(rewriter, node, "Transpose", {right.codes},
                      {rewriter.getNamedAttr(
                          "perm", rewriter.getDenseI64ArrayAttr({1, 0}))});
-    Value product = createProduct(rewriter, node, "MatMulInteger", left, right);
-    Value scale = createNode(rewriter, node, "Mul", {left.scale, right.scale});
-    scale = scaleBy(rewriter, node, scale, getFloatAttr(node, "alpha", 1));
-    Value result = createNode(rewriter, node, "Mul", {product, scale});
+    Value result = createScaledProduct(rewriter, node, left, right,
+                                       getFloatAttr(node, "alpha", 1));
     if (Value addend = getInput(node, 2)) {
       addend = scaleBy(rewriter, node, addend, getFloatAttr(node, "beta", 1));
       result = createNode(rewriter, node, "Add", {result, addend});
