@@ -342,7 +342,7 @@ typedef struct llmopt_kernel_class {
   uint32_t calls;    /* kernels of this class in one execution */
   uint32_t flags;    /* llmopt_kernel_flag */
   uint64_t weight_bytes;
-  uint64_t row_operations;  /* multiplications and additions per row */
+  uint64_t row_operations; /* multiplications and additions per row */
   /* of the cache, per token of the sequence; 0 where a window limits it */
   uint64_t key_cache_bytes;
 } llmopt_kernel_class;
