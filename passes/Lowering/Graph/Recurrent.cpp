@@ -99,6 +99,10 @@ LogicalResult RecurrentNode::checkInputs() {
   return success();
 }
 
+Tensor RecurrentNode::floats(size_t input) {
+  return g.materialize(convertedTo(g, node.input(input), type));
+}
+
 /// An initial state, or zeros, in memory of its own.
 Tensor RecurrentNode::initialState(size_t input) {
   if (node.hasInput(input))

@@ -43,9 +43,7 @@ private:
   mlir::LogicalResult checkInputs();
   void checkDims(size_t input, llvm::ArrayRef<mlir::Value> dims);
   Tensor initialState(size_t input);
-  Tensor floats(size_t input) {
-    return g.materialize(convertedTo(g, node.input(input), type));
-  }
+  Tensor floats(size_t input); ///< in memory
   mlir::LogicalResult emitDirection(int64_t direction);
   void emitStep(int64_t direction, mlir::Value step);
   Tensor transposedRecurrent(int64_t direction);
