@@ -83,6 +83,7 @@ class ModelInfo(SizedStructure):
         ("file_bytes", c_uint64),
         ("descriptor", c_void_p),
         ("kind", c_int32),
+        ("variant", c_void_p),
     ]
 
 
