@@ -93,7 +93,6 @@ def test_unsupported_op_is_named_with_its_node(empty, tmp_path):
     [
         ["-no-such-flag"],
         ["-quant=int9"],
-        ["-quant=int4"],
         ["-sparsity=1.0"],
         ["-sparsity=-0.1"],
         ["-sparsity=much"],
