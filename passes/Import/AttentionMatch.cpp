@@ -127,11 +127,12 @@ LogicalResult AttentionMatcher::matchMask(Expr scores, Expr score) {
                       maskElement != analysis.loadBase(result.mask, {b, t})))
     return refuse("its mask reads " + symbolic::toString(maskElement) +
                   ", expected one element [batch, key] of one input");
-  std::optional<float> factor = proveCausalMask(
+  std::optional<CausalMask> mask = proveCausalMask(
       {scores, score, q, t, analysis.getPast(), maskElement}, context, reason);
-  if (!factor)
+  if (!mask)
     return failure();
-  result.scale = *factor;
+  result.scale = mask->factor;
+  result.window = mask->window;
   return success();
 }
 

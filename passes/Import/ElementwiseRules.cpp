@@ -249,6 +249,33 @@ static bool describeCast(onnx::NodeOp node, IndexAnalysis &analysis,
   return true;
 }
 
+/// True for the sum of an activation and a constant vector that is not zero:
+/// the bias of a projection.
+static bool addsBias(onnx::NodeOp node, IndexAnalysis &analysis) {
+  if (node.getOpType() != "Add" || node.getInputs().size() != 2)
+    return false;
+  for (unsigned index : {0, 1}) {
+    Value vector = node.getInputs()[index];
+    const TensorFunction *bias = analysis.lookup(vector);
+    const TensorFunction *data = analysis.lookup(node.getInputs()[1 - index]);
+    if (bias && data && vector.getDefiningOp<onnx::InitializerOp>() &&
+        bias->elementType.isF32() && bias->shape.size() == 1 &&
+        bias->element->kind == Kind::Load &&
+        data->element->activation != Node::noActivation)
+      return true;
+  }
+  return false;
+}
+
+/// Arithmetic; a sum with a bias is a tensor of its own, because a projection
+/// with a bias is one.
+static bool describeArithmetic(onnx::NodeOp node, IndexAnalysis &analysis,
+                               Results &results) {
+  return describeBroadcast(
+      node, analysis, results,
+      addsBias(node, analysis) ? computeNothing : computeArithmetic, {});
+}
+
 template <Expr (*formula)(StringRef, ArrayRef<Expr>, Context &)>
 static bool describe(onnx::NodeOp node, IndexAnalysis &analysis,
                      Results &results) {
@@ -273,7 +300,7 @@ IndexRule findElementwiseRule(onnx::NodeOp node) {
   if (!node.getDomain().empty())
     return nullptr;
   return llvm::StringSwitch<IndexRule>(node.getOpType())
-      .Cases({"Add", "Sub", "Mul", "Div"}, describe<computeArithmetic>)
+      .Cases({"Add", "Sub", "Mul", "Div"}, describeArithmetic)
       .Cases({"Min", "Max"}, describe<computeExtremum>)
       .Cases({"Cos", "Sin", "Sqrt", "Exp", "Pow", "Reciprocal"},
              describe<computeFunction>)

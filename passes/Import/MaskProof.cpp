@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "passes/Import/MaskProof.h"
+#include "llvm/ADT/SetVector.h"
 #include <cmath>
 
 namespace llmopt {
@@ -71,29 +72,66 @@ static std::optional<LinearScore> linearize(Expr expression) {
 }
 
 namespace {
+/// Where a key is, seen from the query.
+enum class Place { Visible, BeyondWindow, AfterQuery };
+
 /// One of the cases that the proof distinguishes.
 struct MaskCase {
-  bool isCausal, isKept;
+  Place place;
+  bool isKept;
 };
 } // namespace
 
-static Expr specialize(const MaskedScore &score, MaskCase which,
+/// The number of keys from the query's to the key, as a variable: unbounded, or
+/// up to the window's end, or from there on.
+static Expr getDistance(Place place, int64_t window, Context &context) {
+  if (place == Place::Visible && window)
+    return context.variable(distanceAxis, context.constant(window));
+  Expr distance = context.variable(distanceAxis, nullptr);
+  return place == Place::BeyondWindow
+             ? context.add(distance, context.constant(window))
+             : distance;
+}
+
+static Expr specialize(const MaskedScore &score, MaskCase which, int64_t window,
                        Context &context) {
   // key = query + past - distance, or query + past + 1 + distance.
-  Expr distance = context.variable(distanceAxis, nullptr);
+  Expr distance = getDistance(which.place, window, context);
   Expr last = context.add(score.query, score.past);
   llvm::DenseMap<Expr, Expr> replacements;
   replacements[score.product] =
       context.load(productTensor, Type::Float, {}, /*isActivation=*/true);
   replacements[score.key] =
-      which.isCausal
-          ? context.sub(last, distance)
-          : context.add(context.add(last, distance), context.constant(1));
+      which.place == Place::AfterQuery
+          ? context.add(context.add(last, distance), context.constant(1))
+          : context.sub(last, distance);
   if (score.mask)
     replacements[score.mask] = score.mask->type == Type::Boolean
                                    ? context.truth(which.isKept)
                                    : context.constant(which.isKept);
   return context.substitute(score.expression, replacements);
+}
+
+/// The least window that a comparison of the distance in the score stands for;
+/// 0 when nothing is compared with it.
+static int64_t findWindow(const MaskedScore &score, Context &context) {
+  Expr value = specialize(score, {Place::Visible, true}, 0, context);
+  Expr distance = getDistance(Place::Visible, 0, context);
+  llvm::SetVector<Expr> seen;
+  int64_t window = 0;
+  if (value)
+    seen.insert(value);
+  for (size_t next = 0; next < seen.size(); ++next) {
+    Expr node = seen[next];
+    seen.insert(node->operands.begin(), node->operands.end());
+    if (node->kind != Kind::NonNegative)
+      continue;
+    Expr last = context.add(node->operands[0], distance);
+    if (last && last->kind == Kind::Constant && last->value >= 0 &&
+        last->value < INT32_MAX && (!window || last->value < window))
+      window = last->value + 1;
+  }
+  return window;
 }
 
 /// Says what the score is in a case where it should be something else.
@@ -109,32 +147,39 @@ static std::string describe(MaskCase which, Expr value, bool hasMask) {
   constexpr size_t longEnough = 200;
   text.resize(std::min(text.size(), longEnough));
   std::string reason = "its mask is not causal with padding: for a key ";
-  reason += which.isCausal ? "not after the query" : "after the query";
+  reason += which.place == Place::AfterQuery     ? "after the query"
+            : which.place == Place::BeyondWindow ? "beyond the window"
+                                                 : "not after the query";
   if (hasMask)
     reason += which.isKept ? " that the attention mask keeps"
                            : " that the attention mask drops";
   return reason + " the score is " + text;
 }
 
-std::optional<float> proveCausalMask(const MaskedScore &score, Context &context,
-                                     std::string &reason) {
+std::optional<CausalMask> proveCausalMask(const MaskedScore &score,
+                                          Context &context,
+                                          std::string &reason) {
   constexpr double hidden = -1e30;
-  std::optional<float> factor;
-  for (MaskCase which : {MaskCase{true, true}, MaskCase{true, false},
-                         MaskCase{false, true}, MaskCase{false, false}}) {
-    if (!score.mask && !which.isKept)
-      continue;
-    Expr value = specialize(score, which, context);
-    std::optional<LinearScore> linear = value ? linearize(value) : std::nullopt;
-    bool isVisible = which.isCausal && which.isKept;
-    if (linear && isVisible && linear->offset == 0 && linear->factor != 0)
-      factor = float(linear->factor);
-    else if (!linear || isVisible || !(linear->offset <= hidden)) {
-      reason = describe(which, value, score.mask != nullptr);
-      return std::nullopt;
+  CausalMask result;
+  result.window = findWindow(score, context);
+  for (Place place : {Place::Visible, Place::BeyondWindow, Place::AfterQuery})
+    for (bool isKept : {true, false}) {
+      if ((!score.mask && !isKept) ||
+          (!result.window && place == Place::BeyondWindow))
+        continue;
+      MaskCase which{place, isKept};
+      Expr value = specialize(score, which, result.window, context);
+      std::optional<LinearScore> linear =
+          value ? linearize(value) : std::nullopt;
+      bool isVisible = place == Place::Visible && isKept;
+      if (linear && isVisible && linear->offset == 0 && linear->factor != 0)
+        result.factor = float(linear->factor);
+      else if (!linear || isVisible || !(linear->offset <= hidden)) {
+        reason = describe(which, value, score.mask != nullptr);
+        return std::nullopt;
+      }
     }
-  }
-  return factor;
+  return result;
 }
 
 } // namespace llmopt

@@ -28,14 +28,23 @@ struct MaskedScore {
   symbolic::Expr mask;
 };
 
-/// Proves that the masked score is `factor * product` when key <= query + past
-/// and the mask is not 0, and otherwise at most -1e30 (or minus infinity) away
-/// from a multiple of the product, so that its probability is 0 beside any
-/// visible key. The mask's elements are taken to be 0 or 1, which is what they
-/// are in ONNX decoders. Returns the factor; on failure nullopt and a reason.
-std::optional<float> proveCausalMask(const MaskedScore &score,
-                                     symbolic::Context &context,
-                                     std::string &reason);
+/// What a masked score turned out to be.
+struct CausalMask {
+  /// Of the product, where a query sees a key.
+  float factor = 1;
+  /// Last keys that a query sees, its own included; 0: all.
+  int64_t window = 0;
+};
+
+/// Proves that the masked score is `factor * product` when key <= query + past,
+/// the key is one of the last `window` if there is a window, and the mask is
+/// not 0, and otherwise at most -1e30 (or minus infinity) away from a multiple
+/// of the product, so that its probability is 0 beside any visible key. The
+/// mask's elements are taken to be 0 or 1, which is what they are in ONNX
+/// decoders. On failure nullopt and a reason.
+std::optional<CausalMask> proveCausalMask(const MaskedScore &score,
+                                          symbolic::Context &context,
+                                          std::string &reason);
 
 } // namespace llmopt
 

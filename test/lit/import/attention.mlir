@@ -45,6 +45,20 @@
 // RUN: sed 's/"Softmax"(%%masked) {axis = -1/"Softmax"(%%masked) {axis = 2/' %s | not llmopt-opt -llmopt-import 2>&1 | FileCheck %s --check-prefix=SOFTMAX
 // SOFTMAX: as attention: its softmax is not over the keys
 
+// A window of three keys that a query sees is found in the comparison with its first key,
+// RUN: sed 's/^    %%causal = \(.*\)/%%upto = \1\n%%start = onnx.node "Sub"(%%query_column, %%three) : (!onnx.value, tensor<i64>) -> !onnx.value\n%%near = onnx.node "Greater"(%%key_row, %%start) : (!onnx.value, !onnx.value) -> !onnx.value\n%%causal = onnx.node "And"(%%upto, %%near) : (!onnx.value, !onnx.value) -> !onnx.value/; s/^    %%zero = .*/&\n%%three = onnx.initializer "three" = dense<3> : tensor<i64>/' %s > %t.window.mlir
+// RUN: llmopt-opt %t.window.mlir -llmopt-import='max-positions=2' | FileCheck %s --check-prefix=WINDOW
+// WINDOW: llmopt.attention {{.*}} left {head_dim = 4 : i64, heads = 2 : i64, kv_heads = 1 : i64, scale = 5.000000e-01 : f32, window = 3 : i64}
+// but not where keys before it are only less likely.
+// RUN: sed 's/"And"(%%causal, %%kept4)/"And"(%%upto, %%kept4)/; s/^    %%masked = .*/%%far = onnx.node "Where"(%%near, %%all_visible, %%few) : (!onnx.value, tensor<f32>, tensor<f32>) -> !onnx.value\n%%lowered = onnx.node "Add"(%%scores, %%far) : (!onnx.value, !onnx.value) -> !onnx.value\n%%masked = onnx.node "Add"(%%lowered, %%bias) : (!onnx.value, !onnx.value) -> !onnx.value/; s/^    %%zero = .*/&\n%%few = onnx.initializer "few" = dense<-3.0> : tensor<f32>/' %t.window.mlir | not llmopt-opt -llmopt-import 2>&1 | FileCheck %s --check-prefix=BEYOND
+// BEYOND: as attention: its mask is not causal with padding: for a key beyond the window that the attention mask keeps the score is
+
+// A projection may have a bias, which is a vector and no mask.
+// RUN: sed 's/^    %%q = \(.*\)/%%q0 = \1\n%%q = onnx.node "Add"(%%q0, %%bq) : (!onnx.value, tensor<8xf32>) -> !onnx.value/; s/^    %%zero = .*/&\n%%bq = onnx.initializer "bq" = dense<[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]> : tensor<8xf32>/' %s > %t.bias.mlir
+// RUN: llmopt-opt %t.bias.mlir -llmopt-import='max-positions=2' | FileCheck %s --check-prefix=BIAS
+// BIAS: %[[BQ:.*]] = llmopt.bias %{{.*}}, %{{.*}} : tensor<?x?x8xf32>
+// BIAS: llmopt.rope %[[BQ]]
+
 module attributes {onnx.opset = {ai.onnx = 20 : i64}} {
   func.func @main(
       %ids: tensor<?x?xi64> {onnx.name = "input_ids"},
