@@ -154,8 +154,7 @@ void RecurrentNode::multiplyState(const Tensor &states, Value rowStride,
 }
 
 LogicalResult RecurrentNode::emitDirection(int64_t direction) {
-  Tensor input = floats(0), weights = floats(1);
-  Operand a(g, input), b(g, weights);
+  Operand a(g, inputs), b(g, weights);
   Value rows = g.mul(hidden, gates);
   b.data =
       g.at(b.data, g.mul(g.product({rows, width}), direction * type.bytes()));
@@ -200,6 +199,8 @@ LogicalResult RecurrentNode::emit() {
   if (failed(checkAttributes()) || failed(checkInputs()))
     return failure();
   allHidden = g.mul(hidden, directions);
+  inputs = floats(0);
+  weights = floats(1);
   if (node.hasInput(3))
     biases = floats(3);
   if (node.hasInput(4))

@@ -36,6 +36,7 @@ private:
     mlir::Value sequence, column;
     int64_t lanes;
     mlir::Value isActive; ///< i1: the sequence has this step; null: it has
+    mlir::Value time;     ///< number of the element of the input sequence
     mlir::Value input;    ///< row of `projected`
   };
 
@@ -89,6 +90,7 @@ private:
   mlir::Value steps, batch, width, hidden;
   mlir::Value allHidden; ///< hidden elements of all directions
 
+  Tensor inputs, weights; ///< X and W, in memory
   std::optional<Tensor> biases, peepholes, lengths;
   Tensor recurrent;             ///< [hidden, gates * hidden] of a direction
   Tensor projected;             ///< input times weights, of a direction

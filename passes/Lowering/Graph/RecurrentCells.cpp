@@ -37,7 +37,7 @@ void RecurrentNode::forCells(int64_t direction, Value step,
     Value input = isBatchFirst ? g.add(g.mul(sequence, steps), time)
                                : g.add(g.mul(time, batch), sequence);
     g.vectorLoop(g.number(0), hidden, true, [&](Value column, int64_t lanes) {
-      body({sequence, column, lanes, isActive, input});
+      body({sequence, column, lanes, isActive, time, input});
     });
   });
 }
@@ -102,8 +102,7 @@ void RecurrentNode::storeHidden(int64_t direction, const Cell &cell,
   if (isBatchFirst) {
     row = g.add(g.mul(cell.input, directions), direction);
   } else {
-    Value time = g.div(cell.input, batch);
-    Value block = g.add(g.mul(time, directions), direction);
+    Value block = g.add(g.mul(cell.time, directions), direction);
     row = g.add(g.mul(block, batch), cell.sequence);
   }
   g.storeElement(all, g.add(g.mul(row, hidden), cell.column), output);
