@@ -306,8 +306,9 @@ void KernelBuilder::store(Value value, Value pointer) {
   LLVM::StoreOp::create(b, loc, value, pointer, /*alignment=*/1);
 }
 
-void KernelBuilder::prefetch(Value pointer) {
-  LLVM::Prefetch::create(b, loc, pointer, /*rw=*/0, /*hint=*/2, /*cache=*/1);
+void KernelBuilder::prefetch(Value pointer, int64_t level) {
+  LLVM::Prefetch::create(b, loc, pointer, /*rw=*/0, /*hint=*/4 - level,
+                         /*cache=*/1);
 }
 
 Value KernelBuilder::laneMask(Value count) {

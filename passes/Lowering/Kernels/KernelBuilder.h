@@ -147,9 +147,9 @@ public:
   void store(mlir::Value value, mlir::Value pointer, int64_t byteOffset) {
     store(value, at(pointer, byteOffset));
   }
-  /// Asks for the line at an address, which need not be mapped, in the second
-  /// cache.
-  void prefetch(mlir::Value pointer);
+  /// Asks for the line at an address, which need not be mapped, in a level of
+  /// the caches.
+  void prefetch(mlir::Value pointer, int64_t level = 2);
   /// The first `count` floats of a vector (all when count >= 16), zeros after
   /// them.
   mlir::Value loadFloats(mlir::Value pointer, mlir::Value count);

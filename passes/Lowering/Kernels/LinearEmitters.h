@@ -70,12 +70,21 @@ Values quantizedProduct(KernelBuilder &k, const QuantizedRows &x,
 /// Accumulators per row that cover the latency of the product with one panel.
 int64_t chainsFor(int64_t rows);
 
+/// What a tile fetches while it multiplies, kPrefetchBytes of each for every
+/// column: weights that follow, and rows that are next. Null: nothing.
+struct Prefetches {
+  mlir::Value weights, rows;
+
+  /// For a block of 32 columns.
+  void emitBlock(KernelBuilder &k, mlir::Value column) const;
+};
+inline constexpr int64_t kPrefetchBytes = 8;
+
 /// The same for dense int8 panels that start at `panels`, with the weight's
-/// scales. If given, `prefetchBytes` is the distance to the weights that are
-/// wanted next.
+/// scales.
 Values denseInt8Product(KernelBuilder &k, const QuantizedRows &x,
                         llvm::ArrayRef<mlir::Value> panels, int64_t chains,
-                        mlir::Value prefetchBytes = {});
+                        const Prefetches &prefetches = {});
 
 /// The same for one bitmask panel, expanded in registers (AVX-512).
 Values bitmaskProduct(KernelBuilder &k, const QuantizedRows &x,
@@ -86,7 +95,7 @@ Values bitmaskProduct(KernelBuilder &k, const QuantizedRows &x,
 Values groupedProduct(KernelBuilder &k, const QuantizedRows &x,
                       const GroupReader &weight,
                       llvm::ArrayRef<mlir::Value> panels,
-                      mlir::Value prefetchBytes = {});
+                      const Prefetches &prefetches = {});
 
 /// Products of float rows with f32 panels.
 Values f32Product(KernelBuilder &k, llvm::ArrayRef<mlir::Value> rows,

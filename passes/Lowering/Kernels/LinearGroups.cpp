@@ -20,9 +20,8 @@ class GroupProduct {
 public:
   GroupProduct(KernelBuilder &k, const QuantizedRows &x,
                const GroupReader &weight, ArrayRef<Value> panels,
-               Value prefetchBytes)
-      : k(k), x(x), weight(weight), panels(panels),
-        prefetchBytes(prefetchBytes),
+               const Prefetches &prefetches)
+      : k(k), x(x), weight(weight), panels(panels), prefetches(prefetches),
         // AVX-512 multiplies high nibbles where they are and shifts the sum.
         splits(k.hasAvx512() && weight.hasNibbles() &&
                !weight.getFormat().table),
@@ -43,7 +42,7 @@ private:
   const QuantizedRows &x;
   const GroupReader &weight;
   ArrayRef<Value> panels;
-  Value prefetchBytes;
+  const Prefetches &prefetches;
   bool splits;
   int64_t chains;
 };
@@ -102,13 +101,11 @@ void GroupProduct::addBlock(Value column, ArrayRef<Value> codes,
   int64_t vectors =
       weight.getGeometry().codeBytes(kMaskBlockColumns) / kVectorBytes;
   int64_t parts = kMaskBlockSteps / vectors;
+  prefetches.emitBlock(k, column);
   for (int64_t v = 0; v < vectors; ++v) {
     SmallVector<Values> weights;
-    for (Value address : codes) {
+    for (Value address : codes)
       weights.push_back(codesAt(address, v * kVectorBytes));
-      if (prefetchBytes)
-        k.prefetch(k.at(k.at(address, prefetchBytes), v * kVectorBytes));
-    }
     for (int64_t part = 0; part < parts; ++part) {
       int64_t step = v * parts + part;
       for (size_t row = 0; row < x.rows.size(); ++row) {
@@ -177,8 +174,8 @@ void GroupProduct::add(Value index, Values &sums) {
 
 Values groupedProduct(KernelBuilder &k, const QuantizedRows &x,
                       const GroupReader &weight, ArrayRef<Value> panels,
-                      Value prefetchBytes) {
-  GroupProduct product(k, x, weight, panels, prefetchBytes);
+                      const Prefetches &prefetches) {
+  GroupProduct product(k, x, weight, panels, prefetches);
   Values zeros(x.rows.size() * panels.size(), k.splat(0.0f));
   Values results = k.loop(k.divideCeil(x.columns, x.group), 1, zeros,
                           [&](Value index, ValueRange in) {

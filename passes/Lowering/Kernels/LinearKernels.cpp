@@ -74,6 +74,20 @@ static Values rowPointers(KernelBuilder &k, Value first, Value strideBytes,
   return rows;
 }
 
+/// Where panel `index` starts in the weight.
+static Value storedPanel(KernelBuilder &k, const LinearKernelKey &key,
+                         const LinearArgs &args, Value index) {
+  if (key.format.hasGroups())
+    return GroupReader(k, key.format, args.w, args.columns).panel(index);
+  if (key.format.layout == PackedLayout::Int8Bitmask)
+    return bitmaskPanel(k, args.w, index);
+  Value bytes = k.mul(args.columns, kVectorBytes);
+  if (key.format.layout == PackedLayout::Int8)
+    bytes =
+        k.add(k.mul(paddedColumns(k, args.columns), kPanelRows), kScaleBytes);
+  return k.at(args.w, k.mul(index, bytes));
+}
+
 //===----------------------------------------------------------------------===//
 // Panels one after the other
 //===----------------------------------------------------------------------===//
@@ -96,25 +110,14 @@ static Values panelProduct(KernelBuilder &k, const LinearKernelKey &key,
                            Value index) {
   bool bitmask = key.format.layout == PackedLayout::Int8Bitmask;
   QuantizedRows quantized{rows, args.columns, key.group};
+  Value panel = storedPanel(k, key, args, index);
   if (key.format.hasGroups()) {
     GroupReader weight(k, key.format, args.w, args.columns);
-    Value panel = weight.panel(index);
     if (key.group == 0)
       return {decodedGroupProduct(k, weight, rows[0], panel, args.columns,
                                   args.scratch)};
     return groupedProduct(k, quantized, weight, panel);
   }
-  Value panel;
-  if (bitmask) {
-    panel = bitmaskPanel(k, args.w, index);
-  } else {
-    Value bytes = k.mul(args.columns, kVectorBytes);
-    if (key.format.layout == PackedLayout::Int8)
-      bytes =
-          k.add(k.mul(paddedColumns(k, args.columns), kPanelRows), kScaleBytes);
-    panel = k.at(args.w, k.mul(index, bytes));
-  }
-
   if (key.format.layout == PackedLayout::F32)
     return {f32DecodeProduct(k, rows[0], panel, args.columns)};
   if (key.group == 0)
@@ -177,12 +180,14 @@ struct TileArgs {
   explicit TileArgs(ValueRange arguments)
       : x(arguments[0]), xStride(arguments[1]), w(arguments[2]),
         panelBytes(arguments[3]), y(arguments[4]), yStrideBytes(arguments[5]),
-        panels(arguments[6]), columns(arguments[7]), room(arguments[8]) {}
+        panels(arguments[6]), columns(arguments[7]), room(arguments[8]),
+        prefetches{arguments[9], arguments[10]} {}
 
   Value x, xStride, w, panelBytes, y, yStrideBytes, panels, columns;
   Value room; ///< floats left in a row of y
+  Prefetches prefetches;
 };
-constexpr StringLiteral kTileSignature = "pipipiiii";
+constexpr StringLiteral kTileSignature = "pipipiiiipp";
 
 /// A strip of panels in a dense layout.
 struct Strip {
@@ -196,7 +201,6 @@ struct Strip {
 struct TileKey {
   PackedFormat format; ///< F32, Int8 or Int8Groups
   int64_t group;       ///< of the records; 0: floats
-  bool prefetch;       ///< panels come from memory
   Epilogue epilogue;
   TileShape shape;
   Isa isa;
@@ -209,12 +213,11 @@ static Values tileProduct(KernelBuilder &k, const TileKey &key,
   if (key.group == 0)
     return f32Product(k, rows, panels, args.columns);
   QuantizedRows quantized{rows, args.columns, key.group};
-  Value nextStrip = k.mul(args.panelBytes, key.shape.panels);
   if (!key.format.hasGroups())
-    return denseInt8Product(k, quantized, panels, /*chains=*/1, nextStrip);
+    return denseInt8Product(k, quantized, panels, /*chains=*/1,
+                            args.prefetches);
   GroupReader weight(k, key.format, args.w, args.columns);
-  return groupedProduct(k, quantized, weight, panels,
-                        key.prefetch ? nextStrip : Value());
+  return groupedProduct(k, quantized, weight, panels, args.prefetches);
 }
 
 static void emitTile(KernelBuilder &k, const TileKey &key,
@@ -255,8 +258,6 @@ static func::FuncOp getOrCreateTile(ModuleOp module, const TileKey &key) {
     operands =
         llvm::formatv("{0}_g{1}", stringify(key.format), key.group).str();
   llvm::replace(operands, '-', '_');
-  if (key.format.hasGroups() && !key.prefetch)
-    operands += "_scratch";
   std::string name = llvm::formatv("tile_{0}_{1}x{2}_{3}_{4}", operands,
                                    key.shape.rows, key.shape.panels,
                                    stringify(key.epilogue), stringify(key.isa));
@@ -344,19 +345,15 @@ void emitStripKernel(KernelBuilder &k, ModuleOp module,
   TileShape shape = tileShape(key.group != 0, key.epilogue, key.isa);
   int64_t outputPanelBytes =
       key.epilogue == Epilogue::SiluMul ? kVectorBytes / 2 : kVectorBytes;
-  // Strips of nibbles are expanded first.
-  bool prefetch = key.format.layout != PackedLayout::Int4Groups;
   PackedFormat format = stripFormat(key);
   SmallVector<func::FuncOp> tiles;
   for (int64_t rows = 1; rows <= shape.rows; ++rows)
-    tiles.push_back(getOrCreateTile(module, {format,
-                                             key.group,
-                                             prefetch,
-                                             key.epilogue,
-                                             {rows, shape.panels},
-                                             key.isa}));
+    tiles.push_back(getOrCreateTile(
+        module,
+        {format, key.group, key.epilogue, {rows, shape.panels}, key.isa}));
 
   Value yStrideBytes = k.mul(args.yStride, 4);
+  Value padded = paddedColumns(k, args.columns);
   auto [firstStrip, lastStrip] = k.partition(
       k.divideCeil(args.panels, shape.panels), args.thread, args.threads);
   k.loop(firstStrip, lastStrip, k.size(1), [&](Value index) {
@@ -365,14 +362,19 @@ void emitStripKernel(KernelBuilder &k, ModuleOp module,
     Strip strip = prepareStrip(k, key, args, first, count);
     Value y = k.at(args.y, k.mul(first, outputPanelBytes));
     Value room = k.sub(args.yStride, k.mul(first, kPanelRows));
+    Value nextStrip = storedPanel(k, key, args, k.add(first, count));
     k.loop(args.rows, shape.rows, [&](Value row) {
       Value rows = k.min(k.sub(args.rows, row), shape.rows);
+      Value nextRow = k.add(row, rows);
+      nextRow = k.select(k.less(nextRow, args.rows), nextRow, k.size(0));
+      Value done = k.mul(k.div(row, shape.rows), k.mul(padded, kPrefetchBytes));
       k.switchOn(rows, 1, shape.rows, [&](int64_t tileRows) {
         k.call(tiles[tileRows - 1],
                {k.at(args.x, k.mul(row, args.xStride)), args.xStride,
                 strip.panels, strip.panelBytes,
                 k.at(y, k.mul(row, yStrideBytes)), yStrideBytes, count,
-                args.columns, room});
+                args.columns, room, k.at(nextStrip, done),
+                k.at(args.x, k.mul(nextRow, args.xStride))});
       });
     });
   });

@@ -92,21 +92,29 @@ Values quantizedProduct(KernelBuilder &k, const QuantizedRows &x,
   return results;
 }
 
+void Prefetches::emitBlock(KernelBuilder &k, Value column) const {
+  Value offset = k.mul(column, kPrefetchBytes);
+  for (int64_t at = 0; at < kPrefetchBytes * kMaskBlockColumns;
+       at += kVectorBytes) {
+    if (weights)
+      k.prefetch(k.at(k.at(weights, offset), at), /*level=*/2);
+    if (rows)
+      k.prefetch(k.at(k.at(rows, offset), at), /*level=*/1);
+  }
+}
+
 Values denseInt8Product(KernelBuilder &k, const QuantizedRows &x,
                         ArrayRef<Value> panels, int64_t chains,
-                        Value prefetchBytes) {
+                        const Prefetches &prefetches) {
   int64_t rows = x.rows.size(), panelCount = panels.size();
   auto block = [&](Value column, MutableArrayRef<Value> acc, Value &) {
     Value position = k.mul(column, kPanelRows);
+    prefetches.emitBlock(k, column);
     for (int64_t step = 0; step < kMaskBlockSteps; ++step) {
       Values weights;
-      for (Value panel : panels) {
+      for (Value panel : panels)
         weights.push_back(k.load(k.bytes(), k.at(panel, position),
                                  kScaleBytes + step * kVectorBytes));
-        if (prefetchBytes)
-          k.prefetch(k.at(k.at(panel, k.add(position, step * kVectorBytes)),
-                          prefetchBytes));
-      }
       for (int64_t row = 0; row < rows; ++row) {
         Value xs = broadcastStep(k, x.rows[row], column, step);
         for (int64_t p = 0; p < panelCount; ++p) {
