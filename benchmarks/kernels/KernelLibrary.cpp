@@ -38,6 +38,23 @@ std::vector<LinearKernelKey> linearKernels(Isa isa) {
   };
 }
 
+std::vector<LinearKernelKey> gatedKernels(Isa isa) {
+  auto formatOf = [](PackedLayout layout, int64_t group) {
+    return group ? PackedFormat(layout, group, ScaleType::F16)
+                 : PackedFormat(layout);
+  };
+  return {
+#define GATED_KERNEL(layout, weightGroup, group, rows, outputGroup)            \
+  LinearKernelKey{formatOf(PackedLayout::layout, weightGroup),                 \
+                  group,                                                       \
+                  RowRange::rows,                                              \
+                  Epilogue::SiluMulQuantize,                                   \
+                  isa,                                                         \
+                  outputGroup},
+#include "passes/Lowering/Kernels/Kernels.inc"
+  };
+}
+
 std::vector<RowKernelKey> rowKernels(Isa isa) {
   return {
 #define ROW_KERNEL(kernel, group, layout)                                      \
@@ -93,6 +110,8 @@ SmallVector<char, 0> compile(ModuleOp module, const CpuTarget &target) {
 std::unique_ptr<KernelLibrary> KernelLibrary::build(const CpuTarget &target) {
   return build(target, [&](ModuleOp module) {
     for (const LinearKernelKey &key : linearKernels(target.isa))
+      exportFunction(getOrCreateKernel(module, key));
+    for (const LinearKernelKey &key : gatedKernels(target.isa))
       exportFunction(getOrCreateKernel(module, key));
     for (const RowKernelKey &key : rowKernels(target.isa))
       exportFunction(getOrCreateKernel(module, key));

@@ -21,6 +21,11 @@ using LinearFunction = void (*)(const void *x, int64_t xStrideBytes,
                                 const void *w, float *y, int64_t yStrideFloats,
                                 int64_t rows, int64_t panels, int64_t columns,
                                 int64_t thread, int64_t threads, void *scratch);
+using GatedFunction = void (*)(const void *x, int64_t xStrideBytes,
+                               const void *w, void *records,
+                               int64_t recordBytes, int64_t rows,
+                               int64_t panels, int64_t columns, int64_t thread,
+                               int64_t threads, void *scratch, float *floats);
 using RmsNormFunction = void (*)(const float *x, int64_t xStride,
                                  const float *gamma, float *y, int64_t yStride,
                                  int64_t rows, int64_t columns, float epsilon,
@@ -77,6 +82,7 @@ void exportFunction(mlir::func::FuncOp function);
 
 /// The keys of Kernels.inc for one instruction set.
 std::vector<LinearKernelKey> linearKernels(Isa isa);
+std::vector<LinearKernelKey> gatedKernels(Isa isa);
 std::vector<RowKernelKey> rowKernels(Isa isa);
 std::vector<AttentionKernelKey> attentionKernels(Isa isa);
 

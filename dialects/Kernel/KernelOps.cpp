@@ -322,6 +322,20 @@ LogicalResult EmbeddingOp::verify() {
                       "output");
 }
 
+/// Checks the records that silu_mul_quantize makes, and the floats before.
+static LogicalResult checkGatedRecords(LinearOp op, int64_t columns) {
+  if (failed(checkGrouped(op, op.getOutput(), columns, op.getOutputGroup(),
+                          "output")))
+    return failure();
+  int64_t group = *op.getOutputGroup();
+  int64_t needed = llvm::divideCeil(columns, group) * (group + 2);
+  auto floats = cast<MemRefType>(op.getFloats().getType());
+  if (floats.getDimSize(1) < needed)
+    return op.emitOpError("floats need ")
+           << needed << " columns, got " << floats.getDimSize(1);
+  return checkSeparate(op, op.getInput(), op.getOutput());
+}
+
 LogicalResult LinearOp::verify() {
   WeightType weight = weightOf(getWeight());
   if (weight.getFormat() == PackFormat::Raw)
@@ -337,12 +351,19 @@ LogicalResult LinearOp::verify() {
                        "got ")
            << *getGroup() << " and " << weight.getGroup();
   int64_t rows = weight.getRows();
-  if (getEpilogue() == Epilogue::SiluMul) {
+  bool quantizes = getEpilogue() == Epilogue::SiluMulQuantize;
+  if (quantizes || getEpilogue() == Epilogue::SiluMul) {
     if (rows % 32)
       return emitOpError("silu_mul needs a multiple of 32 rows, got ") << rows;
     rows /= 2;
   }
-  if (failed(checkColumns(*this, getOutput(), rows, "output")))
+  if (quantizes != bool(getFloats()) || quantizes != bool(getOutputGroup()) ||
+      (quantizes && !getGroup()))
+    return emitOpError("exactly silu_mul_quantize has floats, an output group "
+                       "and an input of records");
+  if (quantizes)
+    return checkGatedRecords(*this, rows);
+  if (failed(checkGrouped(*this, getOutput(), rows, std::nullopt, "output")))
     return failure();
   return checkSeparate(*this, getInput(), getOutput());
 }

@@ -25,7 +25,8 @@ class Kernel_Enum<string name, string summary, list<I32EnumAttrCase> cases> : I3
 def Kernel_Epilogue : Kernel_Enum<"Epilogue", "what a product does with its sums", [
   I32EnumAttrCase<"Store", 0, "store">,
   I32EnumAttrCase<"Add", 1, "add">,
-  I32EnumAttrCase<"SiluMul", 2, "silu_mul">
+  I32EnumAttrCase<"SiluMul", 2, "silu_mul">,
+  I32EnumAttrCase<"SiluMulQuantize", 3, "silu_mul_quantize">
 ]>;
 
 def Kernel_KVFormat : Kernel_Enum<"KVFormat", "numbers that the KV cache holds, as llmopt_kv_format of the model ABI", [
@@ -220,14 +221,25 @@ def Kernel_LinearOp : Kernel_Op<"linear"> {
     `output[m, n] (op)= sum_k input[m, k] * weight[n, k]`, see docs/Kernels.md for epilogues. With `group` the input holds int8 records
     (QuantizedRow of the weight's columns and this group), otherwise f32 rows.
 
+    `silu_mul_quantize` makes int8 records of its results, of `output_group` columns to a scale; `floats` is where they stand before:
+
+    ```mlir
+    kernel.linear silu_mul_quantize %x, %w -> %records group 64 through %floats to 64 : memref<...>, !kernel.weight<...>, memref<...>, memref<...>
+    ```
+
     Constraints: N1 record inputs come with a group and an integer weight, f32 inputs without a group; N2 the input's row fits the weight's columns;
     N3 the output has the weight's rows (half of them for silu_mul), up to the padding to 16; N4 the group is a positive multiple of 32;
-    N5 input and output are different buffers; N6 the group divides those of the weight, if it has some.
+    N5 input and output are different buffers; N6 the group divides those of the weight, if it has some; N7 exactly silu_mul_quantize has floats and
+    an output group, and an input of records, its output holds such records, and floats have room for a group, a scale and a bias for each group of a
+    record.
   }];
   let arguments = (ins Arg<AnyTypeOf<[Kernel_Floats, Kernel_Records]>, "", [MemRead]>:$input, Kernel_WeightType:$weight,
-                       Arg<Kernel_Floats, "", [MemRead, MemWrite]>:$output, Kernel_Epilogue:$epilogue, OptionalAttr<I64Attr>:$group);
+                       Arg<AnyTypeOf<[Kernel_Floats, Kernel_Records]>, "", [MemRead, MemWrite]>:$output,
+                       Arg<Optional<Kernel_Floats>, "", [MemRead, MemWrite]>:$floats,
+                       Kernel_Epilogue:$epilogue, OptionalAttr<I64Attr>:$group, OptionalAttr<I64Attr>:$output_group);
   let assemblyFormat = [{
-    $epilogue $input `,` $weight `->` $output (`group` $group^)? attr-dict `:` type($input) `,` qualified(type($weight)) `,` type($output)
+    $epilogue $input `,` $weight `->` $output (`group` $group^)? (`through` $floats^)? (`to` $output_group^)? attr-dict
+    `:` type($input) `,` qualified(type($weight)) `,` type($output) (`,` type($floats)^)?
   }];
   let hasVerifier = 1;
 }

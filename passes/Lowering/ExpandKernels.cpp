@@ -189,12 +189,23 @@ void ForwardExpander::expandOp(kernel::EmbeddingOp op, KernelBuilder &k) {
 void ForwardExpander::expandOp(kernel::LinearOp op, KernelBuilder &k) {
   auto weight = cast<kernel::WeightType>(op.getWeight().getType());
   LinearKernelKey key = keyOf(op, context.isa);
-  k.call(
-      isRow ? getOrCreateKernel(module, key) : getOrCreateLinear(module, key),
-      {at(op.getInput()), k.size(strideBytesOf(op.getInput())),
-       at(op.getWeight()), at(op.getOutput()), k.size(strideOf(op.getOutput())),
-       rowsOf(op.getOutput(), k), k.size(panelCount(weight.getRows())),
-       k.size(weight.getColumns()), frame.thread, frame.threads, scratch});
+  // Records are counted in bytes, rows in floats: both are elements.
+  SmallVector<Value> arguments = {at(op.getInput()),
+                                  k.size(strideBytesOf(op.getInput())),
+                                  at(op.getWeight()),
+                                  at(op.getOutput()),
+                                  k.size(strideOf(op.getOutput())),
+                                  rowsOf(op.getOutput(), k),
+                                  k.size(panelCount(weight.getRows())),
+                                  k.size(weight.getColumns()),
+                                  frame.thread,
+                                  frame.threads,
+                                  scratch};
+  if (op.getFloats())
+    arguments.push_back(at(op.getFloats()));
+  k.call(isRow ? getOrCreateKernel(module, key)
+               : getOrCreateLinear(module, key),
+         arguments);
 }
 
 void ForwardExpander::expandOp(kernel::RMSNormOp op, KernelBuilder &k) {

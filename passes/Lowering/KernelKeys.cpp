@@ -47,13 +47,19 @@ static Epilogue epilogueOf(kernel::Epilogue epilogue) {
     return Epilogue::Add;
   case kernel::Epilogue::SiluMul:
     return Epilogue::SiluMul;
+  case kernel::Epilogue::SiluMulQuantize:
+    return Epilogue::SiluMulQuantize;
   }
   llvm_unreachable("all epilogues are handled");
 }
 
 LinearKernelKey llmopt::keyOf(kernel::LinearOp op, Isa isa) {
-  return {formatOf(op.getWeight()), int64_t(op.getGroup().value_or(0)),
-          RowRange::Decode, epilogueOf(op.getEpilogue()), isa};
+  return {formatOf(op.getWeight()),
+          int64_t(op.getGroup().value_or(0)),
+          RowRange::Decode,
+          epilogueOf(op.getEpilogue()),
+          isa,
+          int64_t(op.getOutputGroup().value_or(0))};
 }
 
 template <typename AttentionOp>

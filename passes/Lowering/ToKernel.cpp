@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "passes/Lowering/KernelPlacement.h"
+#include "passes/Lowering/Kernels/Kernels.h"
 #include "passes/Lowering/Passes.h"
 #include "passes/Lowering/WeightTable.h"
 #include "target/CallLayout.h"
@@ -19,7 +20,7 @@ namespace llmopt {
 
 using namespace llmopt;
 using namespace mlir;
-using kernel::Epilogue;
+using KernelEpilogue = kernel::Epilogue;
 using kernel::RowDomain;
 
 namespace {
@@ -45,7 +46,9 @@ private:
   void emitNorm(Operation *op, function_ref<void(Value, IntegerAttr)> create);
   LogicalResult emit(CachedAttentionOp op);
   LogicalResult emit(arith::AddFOp op);
-  LogicalResult emitLinear(LinearOp op, Epilogue epilogue, Value output);
+  LogicalResult emitLinear(LinearOp op, KernelEpilogue epilogue, Value output);
+  std::optional<int64_t> outputGroupOf(LinearOp op, GluOp glu);
+  LogicalResult emitGated(LinearOp op, GluOp glu, int64_t group);
 
   Value makeBuffer(Location location, StringRef name, int64_t columns,
                    RowDomain rows);
@@ -180,7 +183,7 @@ FailureOr<Value> KernelEmitter::inputOf(LinearOp op) {
 // Products
 //===----------------------------------------------------------------------===//
 
-LogicalResult KernelEmitter::emitLinear(LinearOp op, Epilogue epilogue,
+LogicalResult KernelEmitter::emitLinear(LinearOp op, KernelEpilogue epilogue,
                                         Value output) {
   FailureOr<Value> weight = weights.packed(op.getWeight(), op);
   if (failed(weight))
@@ -189,7 +192,45 @@ LogicalResult KernelEmitter::emitLinear(LinearOp op, Epilogue epilogue,
   if (failed(input))
     return failure();
   kernel::LinearOp::create(builder, op.getLoc(), *input, *weight, output,
-                           epilogue, op.getActivationGroupAttr());
+                           /*floats=*/Value(), epilogue,
+                           op.getActivationGroupAttr(),
+                           /*output_group=*/IntegerAttr());
+  return success();
+}
+
+/// The group of the records that all readers of a gated product want.
+std::optional<int64_t> KernelEmitter::outputGroupOf(LinearOp op, GluOp glu) {
+  if (!op.getActivationGroup())
+    return std::nullopt;
+  std::optional<int64_t> group;
+  for (Operation *user : glu->getUsers()) {
+    auto linear = dyn_cast<LinearOp>(user);
+    if (!linear || !linear.getActivationGroup() ||
+        rowsOf(linear) != rowsOf(op) ||
+        (group && group != linear.getActivationGroup()))
+      return std::nullopt;
+    group = linear.getActivationGroup();
+  }
+  return group;
+}
+
+/// A gated product that only integer products read: it makes their records.
+LogicalResult KernelEmitter::emitGated(LinearOp op, GluOp glu, int64_t group) {
+  FailureOr<Value> weight = weights.packed(op.getWeight(), op);
+  if (failed(weight))
+    return failure();
+  FailureOr<Value> input = inputOf(op);
+  if (failed(input))
+    return failure();
+  int64_t columns = columnsOf(glu.getResult());
+  Value floats =
+      makeBuffer(op.getLoc(), "gated", gatedFloats(columns, group), rowsOf(op));
+  Value records = makeRecords(op.getLoc(), columns, group, rowsOf(op));
+  kernel::LinearOp::create(builder, op.getLoc(), *input, *weight, records,
+                           floats, KernelEpilogue::SiluMulQuantize,
+                           op.getActivationGroupAttr(),
+                           builder.getI64IntegerAttr(group));
+  formsOf(rowsOf(op)).records[{glu.getResult(), group}] = records;
   return success();
 }
 
@@ -221,20 +262,24 @@ LogicalResult KernelEmitter::emit(LinearOp op) {
     int64_t stride = llmopt_logit_stride(columnsOf(op.getResult()));
     auto type =
         MemRefType::get({ShapedType::kDynamic, stride}, builder.getF32Type());
-    return emitLinear(op, Epilogue::Store,
+    return emitLinear(op, KernelEpilogue::Store,
                       kernel::LogitsOp::create(builder, op.getLoc(), type));
   }
   auto columns = placement.columns.find(op);
   if (columns != placement.columns.end())
-    return emitLinear(op, Epilogue::Store,
+    return emitLinear(op, KernelEpilogue::Store,
                       allRows.floats[op.getResult()] =
                           columnsFor(op, columns->second));
   GluOp glu = placement.gated.lookup(op);
+  if (glu)
+    if (std::optional<int64_t> group = outputGroupOf(op, glu))
+      return emitGated(op, glu, *group);
   Value result = glu ? glu.getResult() : op.getResult();
   Value output = makeBuffer(op.getLoc(), glu ? "gated" : "product",
                             columnsOf(result), rowsOf(op));
   formsOf(rowsOf(op)).floats[result] = output;
-  return emitLinear(op, glu ? Epilogue::SiluMul : Epilogue::Store, output);
+  return emitLinear(op, glu ? KernelEpilogue::SiluMul : KernelEpilogue::Store,
+                    output);
 }
 
 /// Adds a product into the buffer of the other term; the placement has seen to
@@ -254,7 +299,7 @@ LogicalResult KernelEmitter::emit(arith::AddFOp op) {
   if (failed(output))
     return failure();
   formsOf(rowsOf(op)).floats[op.getResult()] = *output;
-  return emitLinear(product, Epilogue::Add, *output);
+  return emitLinear(product, KernelEpilogue::Add, *output);
 }
 
 //===----------------------------------------------------------------------===//

@@ -245,6 +245,9 @@ Value KernelBuilder::powerOfTwo(Value exponent) {
   return bitcast(shiftLeft(biased, like(biased, 23)), floats());
 }
 
+/// The rounding operand of AVX-512 intrinsics: as the control register says.
+static constexpr int64_t kCurrentRounding = 4;
+
 Value KernelBuilder::exp(Value x) {
   // e^x = 2^n e^r with |r| <= ln(2) / 2. The bounds lie past those of float,
   // where the result is 0 or infinite by the multiplications below; comparisons
@@ -266,6 +269,10 @@ Value KernelBuilder::exp(Value x) {
     p = fma(p, r, splat(coefficient));
   Value y = add(fma(p, mul(r, r), r), splat(1.0f));
 
+  if (hasAvx512())
+    return intrinsic("llvm.x86.avx512.mask.scalef.ps.512", floats(),
+                     {y, n, y, constant(b.getI16Type(), -1),
+                      constant(i32Type(), kCurrentRounding)});
   // Two factors, so that both exponents are those of normal numbers.
   Value exponent = roundToInt(n);
   Value first = arith::ShRSIOp::create(b, loc, exponent, like(exponent, 1));

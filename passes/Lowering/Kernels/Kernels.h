@@ -35,9 +35,10 @@ enum class RowRange {
 
 /// What happens to a product.
 enum class Epilogue {
-  Store,  ///< y = product
-  Add,    ///< y += product
-  SiluMul ///< panels alternate gate and up: y = silu(gate) * up
+  Store,          ///< y = product
+  Add,            ///< y += product
+  SiluMul,        ///< panels alternate gate and up: y = silu(gate) * up
+  SiluMulQuantize ///< the same, quantized to records
 };
 
 llvm::StringRef stringify(RowRange rows);
@@ -52,6 +53,7 @@ struct LinearKernelKey {
   RowRange rows;
   Epilogue epilogue;
   Isa isa;
+  int64_t outputGroup = 0; ///< of the records that SiluMulQuantize makes
 };
 
 /// Symbol of a kernel, such as "linear_int8_g64_decode_store_avx512vnni".
@@ -70,6 +72,9 @@ mlir::func::FuncOp getOrCreateLinear(mlir::ModuleOp module,
 /// columns; for getOrCreateLinear, the maximum over all row ranges.
 int64_t scratchBytes(const LinearKernelKey &key, int64_t columns);
 int64_t linearScratchBytes(LinearKernelKey key, int64_t columns);
+
+/// Floats per row that SiluMulQuantize needs for records of `columns` columns.
+int64_t gatedFloats(int64_t columns, int64_t group);
 
 //===----------------------------------------------------------------------===//
 // Row kernels

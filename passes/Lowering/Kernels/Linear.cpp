@@ -14,7 +14,10 @@ using namespace mlir;
 
 namespace llmopt {
 
-static constexpr StringLiteral kLinearSignature = "pippiiiiiip";
+static StringRef signatureOf(const LinearKernelKey &key) {
+  return key.epilogue == Epilogue::SiluMulQuantize ? "pippiiiiiipp"
+                                                   : "pippiiiiiip";
+}
 
 StringRef stringify(RowRange rows) {
   switch (rows) {
@@ -36,6 +39,8 @@ StringRef stringify(Epilogue epilogue) {
     return "add";
   case Epilogue::SiluMul:
     return "silu_mul";
+  case Epilogue::SiluMulQuantize:
+    return "silu_mul_quantize";
   }
   llvm_unreachable("unknown epilogue");
 }
@@ -52,8 +57,11 @@ static std::string nameOf(const LinearKernelKey &key, StringRef rows) {
       key.group == 0 ? "f32" : llvm::formatv("g{0}", key.group).str();
   std::string layout = stringify(key.format);
   llvm::replace(layout, '-', '_');
+  std::string epilogue = stringify(key.epilogue).str();
+  if (key.outputGroup)
+    epilogue += llvm::formatv("_g{0}", key.outputGroup);
   return llvm::formatv("linear_{0}_{1}_{2}_{3}_{4}", layout, activations, rows,
-                       stringify(key.epilogue), stringify(key.isa));
+                       epilogue, stringify(key.isa));
 }
 
 std::string kernelName(const LinearKernelKey &key) {
@@ -66,7 +74,10 @@ func::FuncOp getOrCreateKernel(ModuleOp module, const LinearKernelKey &key) {
          "f32 weights take float rows");
   assert((key.group == 0 || key.format.group % key.group == 0) &&
          "groups of activations divide those of the weight");
-  return getOrCreateFunction(module, kernelName(key), kLinearSignature, key.isa,
+  assert((key.epilogue == Epilogue::SiluMulQuantize) ==
+             (key.outputGroup != 0) &&
+         "records have groups");
+  return getOrCreateFunction(module, kernelName(key), signatureOf(key), key.isa,
                              [&](KernelBuilder &k, ValueRange arguments) {
                                LinearArgs args(arguments);
                                if (isPanelKernel(key))
@@ -87,7 +98,7 @@ func::FuncOp getOrCreateLinear(ModuleOp module, LinearKernelKey key) {
   if (llvm::all_equal(kernels))
     return kernels[0];
   return getOrCreateFunction(
-      module, nameOf(key, "any"), kLinearSignature, key.isa,
+      module, nameOf(key, "any"), signatureOf(key), key.isa,
       [&](KernelBuilder &k, ValueRange arguments) {
         LinearArgs args(arguments);
         Value one = k.less(args.rows, 2), small = k.less(args.rows, 7);
@@ -96,6 +107,12 @@ func::FuncOp getOrCreateLinear(ModuleOp module, LinearKernelKey key) {
         k.ifThen(k.less(k.size(6), args.rows),
                  [&] { k.call(kernels[2], arguments); });
       });
+}
+
+int64_t gatedFloats(int64_t columns, int64_t group) {
+  // Those of a group, and a scale and a bias.
+  int64_t floats = llvm::divideCeil(columns, group) * (group + 2);
+  return llvm::alignTo(floats, kPanelRows);
 }
 
 int64_t scratchBytes(const LinearKernelKey &key, int64_t columns) {

@@ -28,6 +28,7 @@ struct LinearArgs {
 
   mlir::Value x, xStride, w, y, yStride, rows, panels, columns, thread, threads,
       scratch;
+  mlir::Value floats; ///< of SiluMulQuantize
 };
 
 /// Register tile of a kernel over dense panels.
@@ -160,6 +161,15 @@ void emitPanelKernel(KernelBuilder &k, const LinearKernelKey &key,
 /// scratch.
 void emitStripKernel(KernelBuilder &k, mlir::ModuleOp module,
                      const LinearKernelKey &key, const LinearArgs &args);
+
+/// Emits the panels first..end-1 of a SiluMul kernel with these arguments.
+using GatedRange = llvm::function_ref<void(const LinearArgs &args,
+                                           mlir::Value first, mlir::Value end)>;
+
+/// SiluMulQuantize by parts of the thread that make one group of the records
+/// each.
+void emitGatedGroups(KernelBuilder &k, int64_t group, const LinearArgs &args,
+                     GatedRange emitRange);
 
 /// Whether the key has a kernel that reads its panels straight into registers.
 bool isPanelKernel(const LinearKernelKey &key);

@@ -18,10 +18,16 @@ LinearArgs::LinearArgs(ValueRange arguments)
     : x(arguments[0]), xStride(arguments[1]), w(arguments[2]), y(arguments[3]),
       yStride(arguments[4]), rows(arguments[5]), panels(arguments[6]),
       columns(arguments[7]), thread(arguments[8]), threads(arguments[9]),
-      scratch(arguments[10]) {}
+      scratch(arguments[10]),
+      floats(arguments.size() > 11 ? Value(arguments[11]) : Value()) {}
+
+/// The epilogue of a part of SiluMulQuantize.
+static Epilogue partEpilogue(Epilogue epilogue) {
+  return epilogue == Epilogue::SiluMulQuantize ? Epilogue::SiluMul : epilogue;
+}
 
 TileShape tileShape(bool quantized, Epilogue epilogue, Isa isa) {
-  bool pairs = epilogue == Epilogue::SiluMul;
+  bool pairs = partEpilogue(epilogue) == Epilogue::SiluMul;
   // 32 registers of a panel's width: 24 sums, or 12 with as many integer
   // accumulators.
   if (isa == Isa::Avx512Vnni)
@@ -128,35 +134,46 @@ static Values panelProduct(KernelBuilder &k, const LinearKernelKey &key,
   return denseInt8Product(k, quantized, panel, chainsFor(rows.size()));
 }
 
-/// All panels of the thread for a fixed number of rows.
-static void emitPanelLoop(KernelBuilder &k, const LinearKernelKey &key,
-                          const LinearArgs &args, int64_t rowCount) {
+/// Panels first..last-1 for a fixed number of rows.
+static void emitPanelRange(KernelBuilder &k, const LinearKernelKey &key,
+                           const LinearArgs &args, int64_t rowCount,
+                           Value first, Value last) {
   bool pairs = key.epilogue == Epilogue::SiluMul;
   Value strideBytes = k.mul(args.yStride, 4);
   Values rows = rowPointers(k, args.x, args.xStride, rowCount);
   Values outputs = rowPointers(k, args.y, strideBytes, rowCount);
-  int64_t unit = pairs ? 2 : 1;
-  auto [first, last] =
-      k.partition(k.div(args.panels, unit), args.thread, args.threads);
-
   // A gate's product waits in the carried values for that of its up panel.
   Values carried(pairs ? rowCount : 0, k.splat(0.0f));
-  k.loop(k.mul(first, unit), k.mul(last, unit), k.size(1), carried,
-         [&](Value panel, ValueRange gates) {
-           Values results = panelProduct(k, key, args, rows, panel);
-           if (!pairs) {
-             storePanel(k, key.epilogue, results,
-                        advance(k, outputs, k.mul(panel, kVectorBytes)),
-                        k.sub(args.yStride, k.mul(panel, kPanelRows)));
-             return Values();
-           }
-           k.ifThen(k.equal(k.rem(panel, 2), 1), [&] {
-             Value bytes = k.mul(k.div(panel, 2), kVectorBytes);
-             storeSiluMul(k, Values(gates), results,
-                          advance(k, outputs, bytes));
-           });
-           return results;
-         });
+  k.loop(first, last, k.size(1), carried, [&](Value panel, ValueRange gates) {
+    Values results = panelProduct(k, key, args, rows, panel);
+    if (!pairs) {
+      storePanel(k, key.epilogue, results,
+                 advance(k, outputs, k.mul(panel, kVectorBytes)),
+                 k.sub(args.yStride, k.mul(panel, kPanelRows)));
+      return Values();
+    }
+    k.ifThen(k.equal(k.rem(panel, 2), 1), [&] {
+      Value bytes = k.mul(k.div(panel, 2), kVectorBytes);
+      storeSiluMul(k, Values(gates), results, advance(k, outputs, bytes));
+    });
+    return results;
+  });
+}
+
+/// All panels of the thread for a fixed number of rows.
+static void emitPanelLoop(KernelBuilder &k, LinearKernelKey key,
+                          const LinearArgs &args, int64_t rowCount) {
+  if (key.epilogue == Epilogue::SiluMulQuantize) {
+    key.epilogue = Epilogue::SiluMul;
+    return emitGatedGroups(k, key.outputGroup, args,
+                           [&](const LinearArgs &part, Value first, Value end) {
+                             emitPanelRange(k, key, part, rowCount, first, end);
+                           });
+  }
+  int64_t unit = key.epilogue == Epilogue::SiluMul ? 2 : 1;
+  auto [first, last] =
+      k.partition(k.div(args.panels, unit), args.thread, args.threads);
+  emitPanelRange(k, key, args, rowCount, k.mul(first, unit), k.mul(last, unit));
 }
 
 void emitPanelKernel(KernelBuilder &k, const LinearKernelKey &key,
@@ -340,8 +357,10 @@ static PackedFormat stripFormat(const LinearKernelKey &key) {
              : key.format;
 }
 
-void emitStripKernel(KernelBuilder &k, ModuleOp module,
-                     const LinearKernelKey &key, const LinearArgs &args) {
+/// Strips first..last-1 of all rows.
+static void emitStripRange(KernelBuilder &k, ModuleOp module,
+                           const LinearKernelKey &key, const LinearArgs &args,
+                           Value firstStrip, Value lastStrip) {
   TileShape shape = tileShape(key.group != 0, key.epilogue, key.isa);
   int64_t outputPanelBytes =
       key.epilogue == Epilogue::SiluMul ? kVectorBytes / 2 : kVectorBytes;
@@ -354,8 +373,6 @@ void emitStripKernel(KernelBuilder &k, ModuleOp module,
 
   Value yStrideBytes = k.mul(args.yStride, 4);
   Value padded = paddedColumns(k, args.columns);
-  auto [firstStrip, lastStrip] = k.partition(
-      k.divideCeil(args.panels, shape.panels), args.thread, args.threads);
   k.loop(firstStrip, lastStrip, k.size(1), [&](Value index) {
     Value first = k.mul(index, shape.panels);
     Value count = k.min(k.sub(args.panels, first), shape.panels);
@@ -378,6 +395,24 @@ void emitStripKernel(KernelBuilder &k, ModuleOp module,
       });
     });
   });
+}
+
+void emitStripKernel(KernelBuilder &k, ModuleOp module,
+                     const LinearKernelKey &key, const LinearArgs &args) {
+  int64_t panels = tileShape(key.group != 0, key.epilogue, key.isa).panels;
+  if (key.epilogue == Epilogue::SiluMulQuantize) {
+    LinearKernelKey part = key;
+    part.epilogue = Epilogue::SiluMul;
+    return emitGatedGroups(
+        k, key.outputGroup, args,
+        [&](const LinearArgs &partArgs, Value first, Value end) {
+          emitStripRange(k, module, part, partArgs, k.div(first, panels),
+                         k.divideCeil(end, panels));
+        });
+  }
+  auto [first, last] =
+      k.partition(k.divideCeil(args.panels, panels), args.thread, args.threads);
+  emitStripRange(k, module, key, args, first, last);
 }
 
 } // namespace llmopt

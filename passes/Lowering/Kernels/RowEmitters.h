@@ -27,6 +27,14 @@ void emitGatherRows(KernelBuilder &k, mlir::ValueRange args);
 void emitEmbedding(KernelBuilder &k, const PackedFormat &format,
                    mlir::ValueRange args);
 
+/// Loads the floats of columns column..+15 of a row, zeros past its end.
+using RowLoader = llvm::function_ref<mlir::Value(mlir::Value column)>;
+
+/// Quantizes one group, columns first..last-1, into the record.
+void quantizeGroup(KernelBuilder &k, mlir::Value first, mlir::Value last,
+                   mlir::Value record, mlir::Value scaleAt, mlir::Value biasAt,
+                   RowLoader load);
+
 /// Row `lane` of a panel with groups.
 void embedGroups(KernelBuilder &k, const GroupReader &table, mlir::Value panel,
                  mlir::Value lane, mlir::Value columns, mlir::Value y);

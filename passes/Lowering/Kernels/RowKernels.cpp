@@ -14,11 +14,31 @@ using namespace mlir;
 
 namespace llmopt {
 
-namespace {
+void quantizeGroup(KernelBuilder &k, Value first, Value last, Value record,
+                   Value scaleAt, Value biasAt, RowLoader load) {
+  Value largest =
+      k.loop(first, last, k.size(kLanes), k.splat(0.0f),
+             [&](Value column, ValueRange in) {
+               return Values{k.max(k.absolute(load(column)), in[0])};
+             })[0];
+  Value maximum = k.reduceMax(largest);
+  // Below this the inverse would overflow; such a group counts as zero.
+  Value isZero = k.less(maximum, k.constantF32(0x1p-100f));
+  Value zero = k.constantF32(0.0f), limit = k.constantF32(127.0f);
+  Value inverse = k.broadcast(k.select(isZero, zero, k.div(limit, maximum)));
+  k.store(k.select(isZero, zero, k.div(maximum, limit)), scaleAt);
 
-/// Loads the normalized floats of columns column..+15, zeros past the end of
-/// the row.
-using RowLoader = llvm::function_ref<Value(Value column)>;
+  auto narrow = VectorType::get(kLanes, k.i8Type());
+  Value sums = k.loop(first, last, k.size(kLanes), k.constant(k.ints(), 0),
+                      [&](Value column, ValueRange in) {
+                        Value q = k.roundToInt(k.mul(load(column), inverse));
+                        k.store(k.truncate(q, narrow), k.at(record, column));
+                        return Values{k.add(in[0], q)};
+                      })[0];
+  k.store(k.mul(k.reduceAdd(sums), -128), biasAt);
+}
+
+namespace {
 
 /// Runs body(row) for the rows of the thread.
 void forEachRow(KernelBuilder &k, Value rows, Value thread, Value threads,
@@ -72,31 +92,6 @@ Moments momentsOf(KernelBuilder &k, Value row, Value columns, Value epsilon) {
   Value sum = k.sub(k.reduceAdd(squares), k.mul(past, k.mul(mean, mean)));
   Value root = k.squareRoot(k.add(k.div(sum, count), epsilon));
   return {means, k.broadcast(k.div(k.constantF32(1.0f), root))};
-}
-
-/// Quantizes one group, columns first..last-1, into the record.
-void quantizeGroup(KernelBuilder &k, Value first, Value last, Value record,
-                   Value scaleAt, Value biasAt, RowLoader load) {
-  Value largest =
-      k.loop(first, last, k.size(kLanes), k.splat(0.0f),
-             [&](Value column, ValueRange in) {
-               return Values{k.max(k.absolute(load(column)), in[0])};
-             })[0];
-  Value maximum = k.reduceMax(largest);
-  // Below this the inverse would overflow; such a group counts as zero.
-  Value isZero = k.less(maximum, k.constantF32(0x1p-100f));
-  Value zero = k.constantF32(0.0f), limit = k.constantF32(127.0f);
-  Value inverse = k.broadcast(k.select(isZero, zero, k.div(limit, maximum)));
-  k.store(k.select(isZero, zero, k.div(maximum, limit)), scaleAt);
-
-  auto narrow = VectorType::get(kLanes, k.i8Type());
-  Value sums = k.loop(first, last, k.size(kLanes), k.constant(k.ints(), 0),
-                      [&](Value column, ValueRange in) {
-                        Value q = k.roundToInt(k.mul(load(column), inverse));
-                        k.store(k.truncate(q, narrow), k.at(record, column));
-                        return Values{k.add(in[0], q)};
-                      })[0];
-  k.store(k.mul(k.reduceAdd(sums), -128), biasAt);
 }
 
 void quantizeRow(KernelBuilder &k, Value columns, int64_t group, Value record,

@@ -257,6 +257,48 @@ func.func @N3_pairs(%x: memref<?x64xf32>, %w: !kernel.weight<48x64, f32>, %y: me
 
 // -----
 
+func.func @N7_floats(%x: memref<?x128xi8>, %w: !kernel.weight<64x64, int8>, %y: memref<?x64xi8>) {
+  // expected-error @below {{exactly silu_mul_quantize has floats, an output group and an input of records}}
+  kernel.linear silu_mul_quantize %x, %w -> %y group 64 to 32 : memref<?x128xi8>, !kernel.weight<64x64, int8>, memref<?x64xi8>
+  return
+}
+
+// -----
+
+func.func @N7_input(%x: memref<?x64xf32>, %w: !kernel.weight<64x64, int8>, %y: memref<?x64xi8>, %f: memref<?x48xf32>) {
+  // expected-error @below {{exactly silu_mul_quantize has floats, an output group and an input of records}}
+  kernel.linear silu_mul_quantize %x, %w -> %y through %f to 32 : memref<?x64xf32>, !kernel.weight<64x64, int8>, memref<?x64xi8>, memref<?x48xf32>
+  return
+}
+
+// -----
+
+func.func @N7_store(%x: memref<?x128xi8>, %w: !kernel.weight<64x64, int8>, %y: memref<?x64xf32>, %f: memref<?x48xf32>) {
+  // expected-error @below {{exactly silu_mul_quantize has floats, an output group and an input of records}}
+  kernel.linear store %x, %w -> %y group 64 through %f : memref<?x128xi8>, !kernel.weight<64x64, int8>, memref<?x64xf32>, memref<?x48xf32>
+  return
+}
+
+// -----
+
+func.func @N7_records(%x: memref<?x128xi8>, %w: !kernel.weight<64x64, int8>, %y: memref<?x128xi8>, %f: memref<?x48xf32>) {
+  // expected-error @below {{output must have records of 64 bytes for 32 columns and group 32, got 128}}
+  kernel.linear silu_mul_quantize %x, %w -> %y group 64 through %f to 32
+    : memref<?x128xi8>, !kernel.weight<64x64, int8>, memref<?x128xi8>, memref<?x48xf32>
+  return
+}
+
+// -----
+
+func.func @N7_room(%x: memref<?x128xi8>, %w: !kernel.weight<64x64, int8>, %y: memref<?x64xi8>, %f: memref<?x32xf32>) {
+  // expected-error @below {{floats need 34 columns, got 32}}
+  kernel.linear silu_mul_quantize %x, %w -> %y group 64 through %f to 32
+    : memref<?x128xi8>, !kernel.weight<64x64, int8>, memref<?x64xi8>, memref<?x32xf32>
+  return
+}
+
+// -----
+
 func.func @N6(%x: memref<?x128xi8>, %w: !kernel.weight<32x64, int4_groups(32) f16>, %y: memref<?x32xf32>) {
   // expected-error @below {{activation group must divide the group of the weight, got 64 and 32}}
   kernel.linear store %x, %w -> %y group 64 : memref<?x128xi8>, !kernel.weight<32x64, int4_groups(32) f16>, memref<?x32xf32>

@@ -48,3 +48,11 @@ func.func @forward() {
   kernel.linear store %l, %table -> %logits : memref<?x64xf32>, !kernel.weight<64x64, f32>, memref<?x64xf32>
   return
 }
+
+// CHECK-LABEL: func.func @gated
+func.func @gated(%x: memref<?x128xi8>, %w: !kernel.weight<64x64, int8>, %y: memref<?x64xi8>, %f: memref<?x48xf32>) {
+  // CHECK: kernel.linear silu_mul_quantize %{{.*}}, %{{.*}} -> %{{.*}} group 64 through %{{.*}} to 32 :
+  kernel.linear silu_mul_quantize %x, %w -> %y group 64 through %f to 32
+    : memref<?x128xi8>, !kernel.weight<64x64, int8>, memref<?x64xi8>, memref<?x48xf32>
+  return
+}

@@ -17,8 +17,8 @@
 // CHECK: kernel.quantize %[[AW]] -> %[[AQ:.*]] columns 64 group 64
 // CHECK: kernel.linear add %[[AQ]], %{{.*}} -> %[[HW]] group 64
 // CHECK: kernel.rms_norm %[[HW]], %{{.*}} -> %[[N2:.*]] group 64
-// CHECK: kernel.linear silu_mul %[[N2]], %{{.*}} -> %[[G:.*]] group 64
-// CHECK: kernel.quantize %[[G]] -> %[[GQ:.*]] columns 160 group 32
+// CHECK: kernel.buffer "gated" logits {{.*}} memref<?x176xf32>
+// CHECK: kernel.linear silu_mul_quantize %[[N2]], %{{.*}} -> %[[GQ:.*]] group 64 through %{{.*}} to 32
 // CHECK: kernel.linear add %[[GQ]], %{{.*}} -> %[[HW]] group 32
 // CHECK: kernel.rms_norm %[[HW]], %{{.*}} -> %[[L:.*]] group 64
 // CHECK: kernel.linear store %[[L]], %{{.*}} -> %{{.*}} group 64 {{.*}} memref<?x512xf32>
