@@ -62,6 +62,7 @@ llmopt_status ThreadPool::run(Function newFunction, void *newContext) {
     endTurn();
     return status;
   }
+  leaveCoreToCaller();
   function = newFunction;
   context = newContext;
   unfinished.store(threadCount - 1, std::memory_order_relaxed);
@@ -107,6 +108,7 @@ void ThreadPool::runLoop(llmopt_loop_body body, void *loopContext,
     return;
   }
   takeTurn();
+  leaveCoreToCaller();
   loop.open(body, loopContext, count, grain ? grain : 1);
   epoch.fetch_add(1);
   loop.finish(started);
@@ -162,6 +164,8 @@ llmopt_status ThreadPool::startWorkers() {
   epoch.store(0);
   runEpoch.store(0);
   stopping = false;
+  // Where the user has bound the threads they stay.
+  callerCore.start(affinity.empty() ? threadCount : 1);
   workers.resize(threadCount - 1);
   // Signals are the program's business: none shall be handled on these threads.
   sigset_t all, before;
@@ -188,6 +192,15 @@ llmopt_status ThreadPool::startWorkers() {
       "cannot start thread %u of %u: %s; open the model with fewer threads or "
       "another affinity",
       count, threadCount, strerror(error));
+}
+
+/// The caller has the turn.
+void ThreadPool::leaveCoreToCaller() {
+  const std::optional<cpu_set_t> others = callerCore.coresOfWorkers();
+  if (!others)
+    return;
+  for (const Worker &worker : workers)
+    pthread_setaffinity_np(worker.handle, sizeof(*others), &*others);
 }
 
 void ThreadPool::stopWorkers() {

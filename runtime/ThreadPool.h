@@ -9,6 +9,7 @@
 #ifndef LLMOPT_RUNTIME_THREADPOOL_H
 #define LLMOPT_RUNTIME_THREADPOOL_H
 
+#include "runtime/CallerCore.h"
 #include "runtime/Futex.h"
 #include "runtime/ParallelLoop.h"
 
@@ -86,6 +87,7 @@ private:
   void endTurn();
   llmopt_status startWorkers();
   void stopWorkers();
+  void leaveCoreToCaller();
   void bindToCPU(pthread_attr_t &attributes, uint32_t thread) const;
   static void *workerMain(void *worker);
 
@@ -103,6 +105,7 @@ private:
   void *context = nullptr;
   std::atomic<bool> stopping{false};
   ParallelLoop loop;
+  CallerCore callerCore;
   /// Counts runs and loops. Workers may miss loops, but no run: it ends when
   /// all of them have executed it.
   alignas(LLMOPT_VECTOR_BYTES) std::atomic<uint32_t> epoch{0};
