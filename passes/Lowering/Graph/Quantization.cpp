@@ -42,10 +42,9 @@ Value quantizeToInteger(const Real &x, Value zero, ElementType type) {
   Real rounded = x.apply<math::RoundEvenOp>();
   rounded = choose(least < rounded, rounded, least);
   rounded = choose(rounded < most, rounded, most);
-  Value integer = arith::FPToSIOp::create(
-      g.b, g.loc, GraphBuilder::withLanes(g.b.getI32Type(), x.lanes()),
-      Value(rounded));
-  Value sum = arith::AddIOp::create(g.b, g.loc, integer, zero);
+  Value integer = fold<arith::FPToSIOp>(
+      g, GraphBuilder::withLanes(g.b.getI32Type(), x.lanes()), Value(rounded));
+  Value sum = fold<arith::AddIOp>(g, integer, zero);
   return castElement(g, sum, g.b.getI32Type(), type);
 }
 

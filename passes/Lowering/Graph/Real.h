@@ -53,15 +53,15 @@ public:
     return {*g, mlir::arith::BitcastOp::create(g->b, g->loc, type(), bits)};
   }
   template <typename Op> Real apply() const {
-    return {*g, Op::create(g->b, g->loc, value)};
+    return {*g, g->b.createOrFold<Op>(g->loc, value)};
   }
   template <typename Op> Real apply(const Real &other) const {
-    return {*g, Op::create(g->b, g->loc, value, other.value)};
+    return {*g, g->b.createOrFold<Op>(g->loc, value, other.value)};
   }
   mlir::Value compare(mlir::arith::CmpFPredicate predicate,
                       const Real &other) const {
-    return mlir::arith::CmpFOp::create(g->b, g->loc, predicate, value,
-                                       other.value);
+    return g->b.createOrFold<mlir::arith::CmpFOp>(g->loc, predicate, value,
+                                                  other.value);
   }
 
 private:
@@ -122,7 +122,8 @@ inline mlir::Value isNaN(const Real &x) {
 
 inline Real choose(mlir::Value condition, const Real &yes, const Real &no) {
   GraphBuilder &g = yes.builder();
-  return {g, mlir::arith::SelectOp::create(g.b, g.loc, condition, yes, no)};
+  return {g, g.b.createOrFold<mlir::arith::SelectOp>(
+                 g.loc, condition, mlir::Value(yes), mlir::Value(no))};
 }
 inline Real fma(const Real &x, const Real &y, const Real &z) {
   GraphBuilder &g = x.builder();
