@@ -21,43 +21,63 @@ namespace llmopt::graph {
 
 namespace {
 
-/// Arguments of window_pointers, in order; all but three pointers are i64.
+/// Arguments of window_pointers, in order; all but the table are i64.
 struct WindowCall {
   Value data, outside, table, tapBytes, first, rows, height, width,
       outputHeight, outputWidth, kernelHeight, kernelWidth, strideHeight,
       strideWidth, dilationHeight, dilationWidth, padTop, padLeft, pixelBytes;
 };
 
+/// Where the windows of pixels begin: numbers of lines and columns, and of the
+/// first line of the image; one array of i64 each.
+struct PlaceArrays {
+  Value lines, columns, images;
+};
+
+/// Addresses that are computed at a time.
+constexpr int64_t kAddresses = kLanes;
+
+/// Emits window_pointers.
+class WindowEmitter {
+public:
+  WindowEmitter(KernelBuilder &k, const WindowCall &p)
+      : k(k), p(p), lanes(VectorType::get(kAddresses, k.i64Type())) {}
+
+  void emit();
+
+private:
+  PlaceArrays makeArrays();
+  void emitPlaces(const PlaceArrays &places);
+  void emitTap(const PlaceArrays &places, Value i, Value j, Value target);
+
+  KernelBuilder &k;
+  const WindowCall &p;
+  VectorType lanes;
+};
+
 } // namespace
 
-/// The addresses of all taps of one pixel of a result.
-static void emitWindow(KernelBuilder &k, const WindowCall &p, Value image,
-                       Value line, Value column, Value target) {
-  Value top = k.sub(k.mul(line, p.strideHeight), p.padTop);
-  Value left = k.sub(k.mul(column, p.strideWidth), p.padLeft);
-  Value firstLine = k.mul(image, p.height);
-  k.loop(p.kernelHeight, 1, {target}, [&](Value i, ValueRange in) -> Values {
-    Value y = k.add(top, k.mul(i, p.dilationHeight));
-    // Places before the image are large unsigned numbers.
-    Value isLine = k.less(y, p.height);
-    Value start = k.mul(k.add(firstLine, y), p.width);
-    return k.loop(p.kernelWidth, 1, in, [&](Value j, ValueRange in) -> Values {
-      Value x = k.add(left, k.mul(j, p.dilationWidth));
-      Value isInside = k.bitAnd(isLine, k.less(x, p.width));
-      Value inside = k.at(p.data, k.mul(k.add(start, x), p.pixelBytes));
-      k.store(k.select(isInside, inside, p.outside), in[0]);
-      return {k.at(in[0], p.tapBytes)};
-    });
-  });
+/// Behind the table and what the last vector may write (see windowTableBytes).
+PlaceArrays WindowEmitter::makeArrays() {
+  Value taps = k.mul(p.kernelHeight, p.kernelWidth);
+  Value bytes = k.roundUp(p.tapBytes, kAddresses * 8);
+  Value lines = k.at(k.at(p.table, k.mul(taps, p.tapBytes)), kAddresses * 8);
+  Value columns = k.at(lines, bytes);
+  return {lines, columns, k.at(columns, bytes)};
 }
 
-static void emitWindows(KernelBuilder &k, const WindowCall &p) {
+void WindowEmitter::emitPlaces(const PlaceArrays &places) {
   Value plane = k.mul(p.outputHeight, p.outputWidth), zero = k.size(0);
   Value image = k.div(p.first, plane), rest = k.rem(p.first, plane);
   Values start = {image, k.div(rest, p.outputWidth),
                   k.rem(rest, p.outputWidth)};
   k.loop(p.rows, 1, start, [&](Value row, ValueRange in) -> Values {
-    emitWindow(k, p, in[0], in[1], in[2], k.at(p.table, k.mul(row, 8)));
+    Value offset = k.mul(row, 8);
+    k.store(k.sub(k.mul(in[1], p.strideHeight), p.padTop),
+            k.at(places.lines, offset));
+    k.store(k.sub(k.mul(in[2], p.strideWidth), p.padLeft),
+            k.at(places.columns, offset));
+    k.store(k.mul(in[0], p.height), k.at(places.images, offset));
     Value column = k.add(in[2], 1);
     Value isEnd = k.bitAnd(k.less(p.outputWidth, k.add(column, 1)),
                            k.less(zero, p.outputWidth));
@@ -68,13 +88,52 @@ static void emitWindows(KernelBuilder &k, const WindowCall &p) {
   });
 }
 
+/// The addresses of one tap of all pixels. The last vector may go over the end,
+/// to taps that are computed later.
+void WindowEmitter::emitTap(const PlaceArrays &places, Value i, Value j,
+                            Value target) {
+  Value down = k.broadcast(k.mul(i, p.dilationHeight));
+  Value right = k.broadcast(k.mul(j, p.dilationWidth));
+  Value height = k.broadcast(p.height), width = k.broadcast(p.width);
+  Value data = k.broadcast(p.data), outside = k.broadcast(p.outside);
+  Value pixelBytes = k.broadcast(p.pixelBytes);
+  k.loop(k.size(0), p.rows, k.size(kAddresses), [&](Value row) {
+    Value offset = k.mul(row, 8);
+    Value y = k.add(k.load(lanes, k.at(places.lines, offset)), down);
+    Value x = k.add(k.load(lanes, k.at(places.columns, offset)), right);
+    Value image = k.load(lanes, k.at(places.images, offset));
+    // Places before the image are large unsigned numbers.
+    Value isInside = k.bitAnd(k.less(y, height), k.less(x, width));
+    Value pixel = k.add(k.mul(k.add(image, y), width), x);
+    Value inside = k.add(data, k.mul(pixel, pixelBytes));
+    k.store(k.select(isInside, inside, outside), k.at(target, offset));
+  });
+}
+
+void WindowEmitter::emit() {
+  PlaceArrays places = makeArrays();
+  emitPlaces(places);
+  k.loop(p.kernelHeight, 1, {p.table}, [&](Value i, ValueRange in) -> Values {
+    return k.loop(p.kernelWidth, 1, in, [&](Value j, ValueRange in) -> Values {
+      emitTap(places, i, j, in[0]);
+      return {k.at(in[0], p.tapBytes)};
+    });
+  });
+}
+
+int64_t windowTableBytes(int64_t taps, int64_t rows) {
+  int64_t places = 3 * llvm::alignTo(rows, kAddresses);
+  return (taps * rows + kAddresses + places) * 8;
+}
+
 func::FuncOp windowPointers(ModuleOp module, Isa isa) {
   return getOrCreateFunction(
-      module, "window_pointers", "pppiiiiiiiiiiiiiiii", isa,
+      module, "window_pointers", "iipiiiiiiiiiiiiiiii", isa,
       [](KernelBuilder &k, ValueRange in) {
-        emitWindows(k, {in[0], in[1], in[2], in[3], in[4], in[5], in[6], in[7],
-                        in[8], in[9], in[10], in[11], in[12], in[13], in[14],
-                        in[15], in[16], in[17], in[18]});
+        WindowCall call{in[0],  in[1],  in[2],  in[3],  in[4],  in[5],  in[6],
+                        in[7],  in[8],  in[9],  in[10], in[11], in[12], in[13],
+                        in[14], in[15], in[16], in[17], in[18]};
+        WindowEmitter(k, call).emit();
       });
 }
 

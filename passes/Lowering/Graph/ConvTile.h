@@ -26,8 +26,13 @@ namespace llmopt::graph {
 ///   width, outputHeight, outputWidth, kernelHeight, kernelWidth, strideHeight,
 ///   strideWidth, dilationHeight, dilationWidth, padTop, padLeft, pixelBytes)
 /// The addresses for pixels [first, first + rows) of the results of all images;
-/// those of a tap are tapBytes after those of the tap before.
+/// those of a tap are tapBytes after those of the tap before. `data` and
+/// `outside` are addresses, too, as numbers.
 mlir::func::FuncOp windowPointers(mlir::ModuleOp module, Isa isa);
+
+/// Bytes of a table of `taps` x `rows` addresses, with what window_pointers
+/// needs behind it.
+int64_t windowTableBytes(int64_t taps, int64_t rows);
 
 /// func @conv_tile_X(table, tapBytes, taps, steps, panel, start, factor, c,
 ///                   rows, columns)

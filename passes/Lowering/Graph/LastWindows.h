@@ -10,6 +10,7 @@
 #define LLMOPT_PASSES_LOWERING_GRAPH_LASTWINDOWS_H
 
 #include "passes/Lowering/Graph/Conv.h"
+#include "passes/Lowering/Graph/ConvTile.h"
 
 namespace llmopt::graph {
 
@@ -21,13 +22,18 @@ struct LastWindows {
   int64_t taps;
   int64_t pixelBytes;
 
-  /// Bytes of the addresses of `rows` pixels.
-  int64_t tableBytes(int64_t rows) const { return taps * rows * 8; }
+  /// Bytes of a table for the addresses of `rows` pixels.
+  int64_t tableBytes(int64_t rows) const {
+    return windowTableBytes(taps, rows);
+  }
   /// Writes the addresses of `rows` pixels from `first` on, those of a tap
   /// `tableRows` after those of the tap before.
   void findPixels(GraphBuilder &g, mlir::Value table, int64_t tableRows,
                   mlir::Value first, mlir::Value rows,
                   mlir::Value outside) const;
+
+private:
+  bool isPointwise(GraphBuilder &g) const;
 };
 
 /// Memory for what is read outside of an image.
