@@ -22,6 +22,7 @@ namespace {
 struct Quantized {
   Value codes, scale;
   Value zeroPoint;  ///< null: 0
+  Type type;        ///< of a code
   int64_t rank = 0; ///< of codes in the file; 0 of computed ones
   bool isPerAxis = false;
   int64_t axis = 0; ///< of the scales, if there are several
@@ -56,6 +57,7 @@ static std::optional<Quantized> matchQuantized(Value value) {
   RankedTensorType known = zero ? zero : codes;
   if (!known || !known.getElementType().isInteger(8))
     return std::nullopt;
+  quantized.type = known.getElementType();
   quantized.isPerAxis = scale.getNumElements() != 1;
   if (codes)
     quantized.rank = codes.getRank();
@@ -122,6 +124,12 @@ protected:
                             const Quantized &left, const Quantized &right,
                             double factor = 1) const {
     Value product = createProduct(rewriter, node, "MatMulInteger", left, right);
+    return createScaled(rewriter, node, product, left, right, factor);
+  }
+
+  Value createScaled(PatternRewriter &rewriter, onnx::NodeOp node,
+                     Value product, const Quantized &left,
+                     const Quantized &right, double factor) const {
     Value scale = createNode(rewriter, node, "Mul", {left.scale, right.scale});
     scale = scaleBy(rewriter, node, scale, factor);
     return createNode(rewriter, node, "Mul", {product, scale});
@@ -158,6 +166,23 @@ struct FoldMatMul : QDQPattern {
   }
 };
 
+/// A constant of two dimensions with a third one of size 1, or null.
+static TypedAttr withColumnOfOne(Value value) {
+  auto constant = value.getDefiningOp<onnx::InitializerOp>();
+  auto type = constantType(value);
+  if (!constant || type.getRank() != 2)
+    return nullptr;
+  auto shape = llvm::to_vector(type.getShape());
+  shape.push_back(1);
+  auto shaped = RankedTensorType::get(shape, type.getElementType());
+  if (auto blob = dyn_cast<onnx::FileBlobAttr>(constant.getValue()))
+    return onnx::FileBlobAttr::get(value.getContext(), blob.getFile(),
+                                   blob.getOffset(), blob.getBytes(), shaped);
+  if (auto elements = dyn_cast<DenseElementsAttr>(constant.getValue()))
+    return cast<TypedAttr>(elements.reshape(shaped));
+  return nullptr;
+}
+
 struct FoldGemm : QDQPattern {
   FoldGemm(MLIRContext *context, Pass::Statistic &count)
       : QDQPattern(context, "Gemm", count) {}
@@ -171,13 +196,19 @@ struct FoldGemm : QDQPattern {
     bool isTransposed = getIntAttr(node, "transB", 0) != 0;
     if (!isPerOutput(right, isTransposed ? 0 : 1))
       return rewriter.notifyMatchFailure(node, "no scale per column");
-    if (isTransposed)
-      right.codes =
-          createNode(rewriter, node, "Transpose", {right.codes},
-                     {rewriter.getNamedAttr(
-                         "perm", rewriter.getDenseI64ArrayAttr({1, 0}))});
-    Value result = createScaledProduct(rewriter, node, left, right,
-                                       getFloatAttr(node, "alpha", 1));
+    double alpha = getFloatAttr(node, "alpha", 1);
+    Value result =
+        isTransposed ? createFilters(rewriter, node, left, right) : Value();
+    if (result) {
+      result = createScaled(rewriter, node, result, left, right, alpha);
+    } else {
+      if (isTransposed)
+        right.codes =
+            createNode(rewriter, node, "Transpose", {right.codes},
+                       {rewriter.getNamedAttr(
+                           "perm", rewriter.getDenseI64ArrayAttr({1, 0}))});
+      result = createScaledProduct(rewriter, node, left, right, alpha);
+    }
     if (Value addend = getInput(node, 2)) {
       addend = scaleBy(rewriter, node, addend, getFloatAttr(node, "beta", 1));
       result = createNode(rewriter, node, "Add", {result, addend});
@@ -185,6 +216,35 @@ struct FoldGemm : QDQPattern {
     rewriter.replaceOp(node, result);
     ++count;
     return success();
+  }
+
+private:
+  /// The product by constant rows as a convolution of rows of one pixel, whose
+  /// weights are packed; null if they would not be.
+  Value createFilters(PatternRewriter &rewriter, onnx::NodeOp node,
+                      const Quantized &left, const Quantized &right) const {
+    TypedAttr codes = withColumnOfOne(right.codes);
+    if (!codes || right.zeroPoint || !right.type.isSignlessInteger(8) ||
+        !left.type.isUnsignedInteger(8))
+      return nullptr;
+    ArrayRef<int64_t> shape = constantType(right.codes).getShape();
+    Quantized rows = left, filters = right;
+    // Says that codes are unsigned, whatever computes them.
+    if (!rows.zeroPoint) {
+      auto type = RankedTensorType::get({}, left.type);
+      rows.zeroPoint = onnx::InitializerOp::create(
+          rewriter, node.getLoc(), type, rewriter.getStringAttr("zero_point"),
+          DenseElementsAttr::get(type, APInt(8, 0)));
+    }
+    filters.codes = onnx::InitializerOp::create(
+        rewriter, node.getLoc(), cast<RankedTensorType>(codes.getType()),
+        right.codes.getDefiningOp<onnx::InitializerOp>().getNameAttr(), codes);
+    rows.codes =
+        createNode(rewriter, node, "Reshape",
+                   {left.codes, createShape(rewriter, node, {0, shape[1], 1})});
+    Value sums = createProduct(rewriter, node, "ConvInteger", rows, filters);
+    return createNode(rewriter, node, "Reshape",
+                      {sums, createShape(rewriter, node, {0, shape[0]})});
   }
 };
 

@@ -45,9 +45,17 @@ func.func @conv(%x: tensor<1x1x4x4xi8>, %bias: tensor<2xi32>) -> !onnx.value {
   return %3 : !onnx.value
 }
 
+// Rows of weights are packed as filters of one pixel.
 // CHECK-LABEL: func.func @gemm(
-// CHECK:         %[[T:.*]] = onnx.node "Transpose"(%{{.*}}) {perm = array<i64: 1, 0>} : (tensor<3x2xi8>)
-// CHECK:         onnx.node "MatMulInteger"(%{{.*}}, %[[T]], %{{.*}})
+// CHECK-SAME:    %[[X:[^:]*]]: tensor<?x2xui8>
+// CHECK:         %[[Z:.*]] = onnx.initializer "xz"
+// CHECK:         %[[W:.*]] = onnx.initializer "w" = {{.*}} : tensor<3x2x1xi8>
+// CHECK:         %[[ROWS:.*]] = onnx.initializer "shape" = dense<[0, 2, 1]>
+// CHECK:         %[[A:.*]] = onnx.node "Reshape"(%[[X]], %[[ROWS]])
+// CHECK:         %[[P:.*]] = onnx.node "ConvInteger"(%[[A]], %[[W]], %[[Z]])
+// CHECK:         %[[F:.*]] = onnx.node "Cast"(%[[P]])
+// CHECK:         %[[SHAPE:.*]] = onnx.initializer "shape" = dense<[0, 3]>
+// CHECK:         onnx.node "Reshape"(%[[F]], %[[SHAPE]])
 func.func @gemm(%x: tensor<?x2xui8>) -> !onnx.value {
   %xs = onnx.initializer "xs" = dense<0.5> : tensor<f32>
   %xz = onnx.initializer "xz" = dense<128> : tensor<ui8>
@@ -55,6 +63,21 @@ func.func @gemm(%x: tensor<?x2xui8>) -> !onnx.value {
   %ws = onnx.initializer "ws" = dense<[1.0, 2.0, 3.0]> : tensor<3xf32>
   %0 = onnx.node "DequantizeLinear"(%x, %xs, %xz) : (tensor<?x2xui8>, tensor<f32>, tensor<ui8>) -> !onnx.value
   %1 = onnx.node "DequantizeLinear"(%w, %ws) {axis = 0 : i64} : (tensor<3x2xi8>, tensor<3xf32>) -> !onnx.value
+  %2 = onnx.node "Gemm"(%0, %1) {transB = 1 : i64} : (!onnx.value, !onnx.value) -> !onnx.value
+  return %2 : !onnx.value
+}
+
+// Not if they have a zero point.
+// CHECK-LABEL: func.func @gemm_zero_point(
+// CHECK:         %[[T:.*]] = onnx.node "Transpose"(%{{.*}}) {perm = array<i64: 1, 0>} : (tensor<3x2xi8>)
+// CHECK:         onnx.node "MatMulInteger"(%{{.*}}, %[[T]], %{{.*}}, %{{.*}})
+func.func @gemm_zero_point(%x: tensor<?x2xui8>) -> !onnx.value {
+  %xs = onnx.initializer "xs" = dense<0.5> : tensor<f32>
+  %xz = onnx.initializer "xz" = dense<128> : tensor<ui8>
+  %w = onnx.initializer "w" = dense<[[1, 2], [3, 4], [5, 6]]> : tensor<3x2xi8>
+  %wz = onnx.initializer "wz" = dense<3> : tensor<i8>
+  %0 = onnx.node "DequantizeLinear"(%x, %xs, %xz) : (tensor<?x2xui8>, tensor<f32>, tensor<ui8>) -> !onnx.value
+  %1 = onnx.node "DequantizeLinear"(%w, %xs, %wz) : (tensor<3x2xi8>, tensor<f32>, tensor<i8>) -> !onnx.value
   %2 = onnx.node "Gemm"(%0, %1) {transB = 1 : i64} : (!onnx.value, !onnx.value) -> !onnx.value
   return %2 : !onnx.value
 }
