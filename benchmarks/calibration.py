@@ -47,20 +47,59 @@ def sparse(ratio: str, method: str = "auto", *flags: str) -> tuple[str, ...]:
     return (f"-sparsity={ratio}", f"-sparsity-method={method}", *flags)
 
 
-INT8 = ("-quant=int8", "-act=none", "-embedding-quant=none")
+def grouped(pattern: str, method: str = "auto", *flags: str) -> tuple[str, ...]:
+    return (f"-sparsity-pattern={pattern}", f"-sparsity-method={method}", *flags)
+
+
+FLOAT = ("-act=none", "-embedding-quant=none")
+INT8 = ("-quant=int8", *FLOAT)
+
+
+def rounded(quant: str, group: int, method: str = "auto") -> tuple[str, ...]:
+    return (f"-quant={quant}", f"-group-size={group}", f"-quant-method={method}", *FLOAT)
+
+
 ROWS = (
+    Row("novels-rtn-int4-g32", NOVELS, rounded("int4", 32, "rtn"), 43.510, 1.02),
+    Row("novels-rtn-int4-g128", NOVELS, rounded("int4", 128, "rtn"), 43.556, 1.02),
+    Row("novels-rtn-int3-g64", NOVELS, rounded("int3", 64, "rtn"), 45.521, 1.02),
+    Row("novels-gptq-int4-g32", NOVELS, rounded("int4", 32, "gptq"), 43.295, 1.02),
+    Row("novels-gptq-int4-g128", NOVELS, rounded("int4", 128, "gptq"), 43.324, 1.02),
+    Row("novels-gptq-int3-g64", NOVELS, rounded("int3", 64, "gptq"), 44.549, 1.02),
+    Row("novels-default-int4-g128", NOVELS, rounded("int4", 128), 43.324, 1.0, increase=True),
+    Row("novels-default-int4-g32", NOVELS, rounded("int4", 32), 43.295, 1.0, increase=True),
+    Row("novels-default-int3-g64", NOVELS, rounded("int3", 64), 44.549, 0.85, increase=True),
+    Row("novels-default-nf4", NOVELS, ("-quant=nf4", *FLOAT), 43.415, 1.0, increase=True),
+    Row("novels-magnitude-50", NOVELS, sparse("0.5", "magnitude"), 45.894, 1.02),
     Row("novels-wanda-50", NOVELS, sparse("0.5", "wanda"), 45.600, 1.02),
     Row("novels-sparsegpt-50", NOVELS, sparse("0.5", "sparsegpt"), 44.722, 1.02),
     Row("novels-sparsegpt-60", NOVELS, sparse("0.6", "sparsegpt"), 46.845, 1.02),
+    Row("novels-sparsegpt-2:4", NOVELS, grouped("2:4", "sparsegpt"), 47.129, 1.02),
+    Row("novels-sparsegpt-50-int4-g32", NOVELS, sparse("0.5", "sparsegpt", *rounded("int4", 32, "gptq")), 44.891, 1.02),
     Row("novels-alps-60", NOVELS, sparse("0.6", "alps"), 45.225, 1.02),
     Row("novels-default-60-int8", NOVELS, sparse("0.6", "auto", *INT8), 46.814, 0.55, increase=True),
+    Row("novels-default-2:4", NOVELS, grouped("2:4"), 47.129, 1.0),
+    Row("novels-default-50-int4-g32", NOVELS, sparse("0.5", "auto", *rounded("int4", 32)), 44.891, 1.0),
+    Row("rtn-int8", SMOLLM2, INT8, 24.29, 1.02),
+    Row("rtn-int4-g32", SMOLLM2, rounded("int4", 32, "rtn"), 31.06, 1.02),
+    Row("rtn-nf4", SMOLLM2, ("-quant=nf4", "-quant-method=rtn", *FLOAT), 28.53, 1.02),
+    Row("gptq-int4-g32", SMOLLM2, rounded("int4", 32, "gptq"), 31.87, 1.02),
+    Row("gptq-int4-g64", SMOLLM2, rounded("int4", 64, "gptq"), 33.23, 1.02),
+    Row("magnitude-50", SMOLLM2, sparse("0.5", "magnitude"), 436, 1.05),
+    Row("magnitude-60", SMOLLM2, sparse("0.6", "magnitude"), 4284, 1.05),
     Row("wanda-50", SMOLLM2, sparse("0.5", "wanda"), 44.9, 1.02),
+    Row("wanda-60", SMOLLM2, sparse("0.6", "wanda"), 115.0, 1.05),
+    Row("wanda-2:4", SMOLLM2, grouped("2:4", "wanda"), 138.2, 1.05),
     Row("sparsegpt-50", SMOLLM2, sparse("0.5", "sparsegpt"), 40.7, 1.02),
     Row("sparsegpt-60", SMOLLM2, sparse("0.6", "sparsegpt"), 75.2, 1.02),
+    Row("sparsegpt-2:4", SMOLLM2, grouped("2:4", "sparsegpt"), 71.0, 1.02),
     Row("sparsegpt-60-int8", SMOLLM2, sparse("0.6", "sparsegpt", *INT8), 79.4, 1.02),
+    Row("sparsegpt-60-int4-g32", SMOLLM2, sparse("0.6", "sparsegpt", *rounded("int4", 32, "gptq")), 87.7, 1.02),
     Row("alps-60", SMOLLM2, sparse("0.6", "alps"), 51.7, 1.02),
     Row("default-60-int8", SMOLLM2, sparse("0.6", "auto", *INT8), 79.4, 0.65, samples=32),
     Row("default-60-int8-own-tokens", SMOLLM2, sparse("0.6", "auto", *INT8), 79.4, 1.0, samples=0),
+    Row("default-2:4", SMOLLM2, grouped("2:4"), 71.0, 0.75, samples=32),
+    Row("default-int4-g32", SMOLLM2, rounded("int4", 32), 31.06, 1.0, samples=32),
 )
 
 
@@ -79,9 +118,10 @@ def tokens_of(text: Text, corpus: str, count: int) -> np.ndarray:
 def perplexity(row: Row, form: str, threads: int) -> float:
     text = row.text
     samples = text.samples if row.samples is None else row.samples
-    flags = [*row.flags, f"-calib-seqlen={text.length}"]
+    calibrates = not {"-quant-method=rtn", "-sparsity-method=magnitude"} & set(row.flags) and row.flags != INT8
+    flags = [*row.flags, f"-calib-seqlen={text.length}"] if calibrates else [*row.flags]
     with tempfile.TemporaryDirectory() as scratch:
-        if samples:
+        if calibrates and samples:
             calibration = Path(scratch) / "calibration.npy"
             np.save(calibration, tokens_of(text, text.calibration, samples))
             flags += [f"-calib={calibration}", f"-calib-samples={samples}"]

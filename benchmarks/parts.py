@@ -65,7 +65,7 @@ def torch(kind: str) -> Callable[[], Engine]:
     return lambda: Engine(kind, support.get_model("hf"), program=TORCH)
 
 
-OURS = {"int8": smollm2("int8", "-quant=int8"), "int4": smollm2("int4", "-quant=int4"), "f32": smollm2("f32")}
+OURS = {"int8": smollm2("int8", "-quant=int8"), "int4": smollm2("int4", "-quant=int4", "-quant-method=rtn"), "f32": smollm2("f32")}
 # All of them decode; in prefill, those in ALL_LOGITS compute the logits of all tokens, and so does llmopt then.
 PEERS: dict[str, Callable[[], Engine]] = {
     "llama.cpp Q8_0": llama("Q8_0"),

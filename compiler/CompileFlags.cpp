@@ -11,6 +11,20 @@
 using namespace llmopt;
 using Options = CompileOptions;
 
+/// "2:4" keeps 2 of every 4 columns.
+static std::string readPattern(llvm::StringRef text,
+                               Options::Pattern &pattern) {
+  pattern = {};
+  if (text == "unstructured")
+    return "";
+  auto [kept, of] = text.split(':');
+  constexpr unsigned kLongest = 32;
+  if (kept.getAsInteger(10, pattern.kept) || of.getAsInteger(10, pattern.of) ||
+      pattern.kept == 0 || pattern.kept >= pattern.of || pattern.of > kLongest)
+    return "expects unstructured or N:M with 0 < N < M <= 32, such as 2:4";
+  return "";
+}
+
 static void addCompressionFlags(FlagParser &parser, CompileOptions &options) {
   parser.beginGroup("Compression");
   parser.add(
@@ -32,6 +46,14 @@ static void addCompressionFlags(FlagParser &parser, CompileOptions &options) {
                                     {"nf4", Options::Quant::NF4}},
                                    options.quant,
                                    "weights of linears (default none)");
+  parser.addChoice<Options::Rounding>("quant-method",
+                                      {{"auto", Options::Rounding::Auto},
+                                       {"rtn", Options::Rounding::Nearest},
+                                       {"gptq", Options::Rounding::Gptq}},
+                                      options.quantMethod,
+                                      "how weights are rounded: to nearest "
+                                      "(rtn), or calibrated (auto: below 8 "
+                                      "bits and with calibrated sparsity)");
   parser.addNumber("group-size", 32, 1 << 16, options.groupSize,
                    "columns of a weight that share a scale, a multiple of 32 "
                    "(default: int4, int3, int2 32, nf4 64, int8 all)");
@@ -61,13 +83,16 @@ static void addCompressionFlags(FlagParser &parser, CompileOptions &options) {
        {"int8", Options::Embedding::Int8},
        {"int4", Options::Embedding::Int4}},
       options.embeddingQuant,
-      "embedding tables and a tied head (auto: int8 with quantized weights)");
+      "embedding tables and the output head (auto: int8 with quantized "
+      "weights)");
   parser.addFraction(
       "sparsity", options.sparsity,
       "fraction of zero weights in the linears of the blocks (default 0)");
-  parser.addChoice<Options::Pattern>(
-      "sparsity-pattern", {{"unstructured", Options::Pattern::Unstructured}},
-      options.sparsityPattern, "where zeros may be");
+  parser.add({"sparsity-pattern", "unstructured|N:M",
+              "where zeros may be: anywhere, or all but N of every M columns",
+              [&options](llvm::StringRef text) -> std::string {
+                return readPattern(text, options.sparsityPattern);
+              }});
   parser.addChoice<Options::Pruner>(
       "sparsity-method",
       {{"auto", Options::Pruner::Auto},

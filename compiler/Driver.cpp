@@ -325,8 +325,7 @@ ExitCode Compilation::calibrate() {
 
 ExitCode Compilation::pruneWithoutData(StringRef reason) {
   report.addNote(
-      ("weights are pruned by magnitude, without calibration: " + reason)
-          .str());
+      ("weights are compressed without calibration: " + reason).str());
   report.warnOfMagnitude(options);
   if (mlir::failed(run(
           [&](OpPassManager &m) { buildStage(m, Stage::Sparsify, options); })))

@@ -10,7 +10,7 @@
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/SmallString.h"
 #include "llvm/Support/FileSystem.h"
-#include "llvm/Support/Format.h"
+#include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/raw_ostream.h"
 
@@ -117,13 +117,39 @@ StringRef llmopt::stringify(CompileOptions::Pruner method) {
   llvm_unreachable("unknown method");
 }
 
+StringRef llmopt::stringify(CompileOptions::Rounding method) {
+  switch (method) {
+  case CompileOptions::Rounding::Auto:
+    return "auto";
+  case CompileOptions::Rounding::Nearest:
+    return "rtn";
+  case CompileOptions::Rounding::Gptq:
+    return "gptq";
+  }
+  llvm_unreachable("unknown method");
+}
+
+std::string llmopt::stringify(const CompileOptions::Pattern &pattern) {
+  if (!pattern.isGrouped())
+    return "unstructured";
+  return std::to_string(pattern.kept) + ":" + std::to_string(pattern.of);
+}
+
+bool CompileOptions::calibratesRounding() const {
+  if (level == 0 || quant == Quant::None || quantMethod == Rounding::Nearest)
+    return false;
+  return quantMethod == Rounding::Gptq || quant != Quant::Int8 ||
+         calibratesPruning();
+}
+
 static void checkCalibration(const CompileOptions &options,
                              std::vector<std::string> &errors) {
   for (StringRef flag : {"calib", "calib-samples", "calib-seqlen", "seed"})
     if (options.isGiven(flag) && !options.calibrates())
       errors.push_back("'-" + flag.str() +
-                       "' needs a method that is calibrated: '-sparsity' "
-                       "above 0 without '-O0' or '-sparsity-method=magnitude'");
+                       "' needs a method that is calibrated, without '-O0': "
+                       "'-sparsity' above 0 other than by magnitude, or "
+                       "'-quant' of less than 8 bits other than rtn");
   StringRef file = options.calibration;
   if (!file.empty() && !file.ends_with(".npy") && !file.ends_with(".bin") &&
       !file.ends_with(".jsonl"))
@@ -132,12 +158,34 @@ static void checkCalibration(const CompileOptions &options,
                      options.calibration + "'");
 }
 
+static void checkSparsity(const CompileOptions &options,
+                          std::vector<std::string> &errors) {
+  if (options.isGiven("sparsity-method") && options.zeroRatio() == 0)
+    errors.push_back("'-sparsity-method' needs '-sparsity' above 0");
+  const CompileOptions::Pattern &pattern = options.sparsityPattern;
+  if (options.isGiven("sparsity-pattern") && options.zeroRatio() == 0)
+    errors.push_back("'-sparsity-pattern=unstructured' needs '-sparsity' "
+                     "above 0");
+  if (options.isGiven("sparsity") && pattern.isGrouped() &&
+      std::abs(options.sparsity - options.zeroRatio()) > 1e-9)
+    errors.push_back(
+        "'-sparsity-pattern=" + stringify(pattern) + "' makes " +
+        llvm::formatv("{0}", llvm::format("%.4g", options.zeroRatio())).str() +
+        " of the weights zero; leave '-sparsity' out");
+}
+
 /// Flags that say how to do what another flag did not ask for.
 static void checkCompression(const CompileOptions &options,
                              std::vector<std::string> &errors) {
-  for (StringRef flag : {"sparsity-pattern", "sparsity-method"})
-    if (options.isGiven(flag) && options.sparsity == 0)
-      errors.push_back("'-" + flag.str() + "' needs '-sparsity' above 0");
+  checkSparsity(options, errors);
+  if (options.isGiven("quant-method") &&
+      options.quant == CompileOptions::Quant::None)
+    errors.push_back("'-quant-method' needs quantized weights, such as "
+                     "'-quant=int4'");
+  if (options.level == 0 &&
+      options.quantMethod == CompileOptions::Rounding::Gptq)
+    errors.push_back("'-O0' calibrates nothing, but '-quant-method=gptq' "
+                     "needs calibration");
   if (options.level == 0 &&
       options.sparsityMethod != CompileOptions::Pruner::Auto &&
       options.sparsityMethod != CompileOptions::Pruner::Magnitude)
@@ -303,11 +351,18 @@ std::string llmopt::recipe(const CompileOptions &options) {
   if (options.actGroup)
     os << " -act-group=" << options.actGroup;
   os << " -embedding-quant=" << embeddingName(options.embeddingEncoding());
-  if (options.sparsity > 0)
-    os << " -sparsity=" << llvm::format("%.17g", options.sparsity)
-       << " -sparsity-pattern=unstructured -sparsity-method="
-       << stringify(options.calibrates() ? options.sparsityMethod
-                                         : CompileOptions::Pruner::Magnitude);
+  if (options.quant != CompileOptions::Quant::None)
+    os << " -quant-method="
+       << stringify(options.calibratesRounding()
+                        ? options.quantMethod
+                        : CompileOptions::Rounding::Nearest);
+  if (options.zeroRatio() > 0)
+    os << " -sparsity=" << llvm::format("%.17g", options.zeroRatio())
+       << " -sparsity-pattern=" << stringify(options.sparsityPattern)
+       << " -sparsity-method="
+       << stringify(options.calibratesPruning()
+                        ? options.sparsityMethod
+                        : CompileOptions::Pruner::Magnitude);
   if (options.calibrates())
     os << " -calib=" << (options.calibration.empty() ? "self" : "file")
        << " -calib-samples=" << options.calibrationSamples

@@ -32,10 +32,16 @@ struct CompileOptions {
   /// Encoding of embedding tables and of a head that shares one; Auto is int8
   /// where the weights are quantized.
   enum class Embedding { Auto, None, Int8, Int4 };
-  enum class Pattern { Unstructured };
+  /// Where zeros may be: anywhere, or all but `kept` of every `of` columns.
+  struct Pattern {
+    unsigned kept = 0, of = 0;
+    bool isGrouped() const { return of != 0; }
+  };
   enum class KV { F32, BF16, Int8 };
   /// Auto is the best calibrated method; Magnitude needs no data.
   enum class Pruner { Auto, Magnitude, Wanda, SparseGPT, Alps };
+  /// Auto is calibrated below 8 bits, and where pruning is.
+  enum class Rounding { Auto, Nearest, Gptq };
   /// What is written; every value but Library stops after a stage.
   enum class Emit {
     Library,
@@ -53,6 +59,7 @@ struct CompileOptions {
       output; ///< path; "-" is standard output; empty: named after `emit`
   unsigned level = 2; ///< 0: no calibration; 2: automatic methods
   Quant quant = Quant::None;
+  Rounding quantMethod = Rounding::Auto;
   unsigned groupSize = 0; ///< columns that share a weight scale; 0: automatic
   ScaleType scaleType = ScaleType::F16;
   ZeroPoint zeroPoint = ZeroPoint::None;
@@ -61,7 +68,7 @@ struct CompileOptions {
       0; ///< columns that share an activation scale; 0: automatic
   Embedding embeddingQuant = Embedding::Auto;
   double sparsity = 0; ///< fraction of zero weights, in [0, 1)
-  Pattern sparsityPattern = Pattern::Unstructured;
+  Pattern sparsityPattern;
   Pruner sparsityMethod = Pruner::Auto;
   std::string calibration; ///< file of token ids; empty: the model's own
   unsigned calibrationSamples = 32;
@@ -87,10 +94,21 @@ struct CompileOptions {
   bool quantizesActivations() const {
     return quant != Quant::None && act != Activation::None;
   }
+  /// Fraction of zeros that the flags ask for.
+  double zeroRatio() const {
+    return sparsityPattern.isGrouped()
+               ? 1 - double(sparsityPattern.kept) / sparsityPattern.of
+               : sparsity;
+  }
   /// True if weights are pruned by a method that needs to know what they are
   /// multiplied with.
+  bool calibratesPruning() const {
+    return level > 0 && zeroRatio() > 0 && sparsityMethod != Pruner::Magnitude;
+  }
+  /// True if codes are chosen by a method that needs to know it.
+  bool calibratesRounding() const;
   bool calibrates() const {
-    return level > 0 && sparsity > 0 && sparsityMethod != Pruner::Magnitude;
+    return calibratesPruning() || calibratesRounding();
   }
   /// What becomes of embedding tables; not Auto.
   Embedding embeddingEncoding() const {
@@ -105,6 +123,10 @@ WeightQuantization quantizationOf(CompileOptions::Quant quant);
 
 /// The value of -sparsity-method that stands for it.
 llvm::StringRef stringify(CompileOptions::Pruner method);
+/// The value of -quant-method.
+llvm::StringRef stringify(CompileOptions::Rounding method);
+/// The value of -sparsity-pattern.
+std::string stringify(const CompileOptions::Pattern &pattern);
 
 /// Contradictions and values that no compilation can have, one message each,
 /// lower-case and without a period. Looks at no file.

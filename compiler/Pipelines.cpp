@@ -48,8 +48,10 @@ std::vector<Stage> llmopt::stagesOf(const CompileOptions &options) {
   std::vector<Stage> stages = {Stage::Import};
   if (options.emit == Emit::LLMOpt)
     return stages;
-  if (options.sparsity > 0)
-    stages.push_back(options.calibrates() ? Stage::Calibrate : Stage::Sparsify);
+  if (options.calibrates())
+    stages.push_back(Stage::Calibrate);
+  else if (options.zeroRatio() > 0)
+    stages.push_back(Stage::Sparsify);
   stages.insert(stages.end(), {Stage::Quantize, Stage::Encode});
   if (options.emit != Emit::Encoded)
     stages.insert(stages.end(), {Stage::Select, Stage::Bufferize});
@@ -72,6 +74,8 @@ static void buildSparsify(OpPassManager &manager,
                           const CompileOptions &options) {
   SparsifyOptions sparsify;
   sparsify.ratio = options.sparsity;
+  sparsify.kept = options.sparsityPattern.kept;
+  sparsify.of = options.sparsityPattern.of;
   populateSparsifyPipeline(manager, sparsify);
 }
 

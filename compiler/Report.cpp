@@ -32,31 +32,37 @@ static constexpr double kRuinousRatio = 0.4;
 
 Report::Report(const CompileOptions &options, ArrayRef<CpuTarget> targets)
     : compresses(options.quant != CompileOptions::Quant::None ||
-                 options.sparsity > 0),
+                 options.zeroRatio() > 0),
       recipeText(recipe(options)) {
   for (const CpuTarget &target : targets)
     targetNames.push_back(
         json::Object{{"cpu", target.name}, {"isa", stringify(target.isa)}});
-  if (!options.calibrates())
+  if (!options.calibratesPruning())
     warnOfMagnitude(options);
 }
 
 void Report::warnOfMagnitude(const CompileOptions &options) {
-  if (options.sparsity >= kRuinousRatio)
+  if (options.zeroRatio() >= kRuinousRatio)
     warnings.push_back(
         llvm::formatv("magnitude pruning without calibration at {0} % usually "
                       "ruins a language model; measure with llmopt-eval",
-                      llvm::format("%.3g", 100 * options.sparsity)));
+                      llvm::format("%.3g", 100 * options.zeroRatio())));
+}
+
+static json::Value nameOrNull(const std::string &name) {
+  return name.empty() ? json::Value(nullptr) : json::Value(name);
 }
 
 void Report::setCalibration(const CalibrationSummary &summary) {
   json::Array products;
   for (const CalibrationSummary::Layer &layer : summary.layers)
     products.push_back(json::Object{{"name", layer.name},
+                                    {"method", layer.method},
                                     {"before", layer.before},
                                     {"after", layer.after}});
   calibration =
-      json::Object{{"method", summary.method},
+      json::Object{{"method", nameOrNull(summary.pruning)},
+                   {"rounding", nameOrNull(summary.rounding)},
                    {"corrected", summary.corrects},
                    {"tokens", summary.ownTokens ? "self-generated" : "file"},
                    {"samples", int64_t(summary.samples)},

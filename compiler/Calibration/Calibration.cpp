@@ -53,9 +53,51 @@ static PruningMethod methodOf(CompileOptions::Pruner pruner) {
   llvm_unreachable("unknown method");
 }
 
-LayerOptions Calibration::layerOptions() const {
+static RoundingMethod methodOf(CompileOptions::Rounding rounding) {
+  switch (rounding) {
+  case CompileOptions::Rounding::Auto:
+    return RoundingMethod::Auto;
+  case CompileOptions::Rounding::Nearest:
+    return RoundingMethod::Nearest;
+  case CompileOptions::Rounding::Gptq:
+    return RoundingMethod::Gptq;
+  }
+  llvm_unreachable("unknown method");
+}
+
+/// What the weights of products become, null where that is left to a later
+/// stage.
+FormatAttr Calibration::format() {
+  if (!options.calibratesRounding())
+    return {};
+  return codedFormat(module.getContext(), quantizationOf(options.quant),
+                     options.groupSize,
+                     options.zeroPoint == CompileOptions::ZeroPoint::Int,
+                     options.scaleType == CompileOptions::ScaleType::F16);
+}
+
+/// The values that a format can hold.
+static Grid gridOf(const CodeScheme &scheme) {
+  Grid grid;
+  grid.kind = !scheme.table.empty() ? Grid::Kind::Table
+              : scheme.zeroPoints   ? Grid::Kind::Affine
+                                    : Grid::Kind::Symmetric;
+  grid.bits = scheme.bits;
+  grid.group = scheme.group;
+  grid.halfScales = scheme.halfScales;
+  grid.table = scheme.table;
+  return grid;
+}
+
+LayerOptions Calibration::layerOptions() {
   LayerOptions layer;
+  if (FormatAttr codes = format()) {
+    layer.grid = gridOf(schemeOf(codes));
+    layer.rounding = methodOf(options.quantMethod);
+  }
   layer.pattern.ratio = options.sparsity;
+  layer.pattern.of = options.sparsityPattern.of;
+  layer.pattern.zeros = layer.pattern.of - options.sparsityPattern.kept;
   layer.pruning = methodOf(options.sparsityMethod);
   // As published: every output keeps as many weights.
   layer.pattern.perRow = layer.pruning == PruningMethod::Wanda;
@@ -66,7 +108,9 @@ LayerOptions Calibration::layerOptions() const {
 /// products also correct what the products before them got wrong, which pays
 /// only where they know about all of these (docs/Compression.md).
 PropagationOptions Calibration::propagationOptions() const {
-  bool corrects = options.sparsityMethod == CompileOptions::Pruner::Auto;
+  bool corrects = options.zeroRatio() > 0
+                      ? options.sparsityMethod == CompileOptions::Pruner::Auto
+                      : options.quantMethod == CompileOptions::Rounding::Auto;
   return {/*sequential=*/corrects, /*pairs=*/corrects};
 }
 
@@ -176,57 +220,112 @@ LogicalResult Calibration::write(unsigned index, const MatrixF &values) {
   return success();
 }
 
+/// Rows by rows, as the store has them.
+static MatrixCodes codesOf(const QuantizedMatrix &quantized) {
+  MatrixCodes codes;
+  codes.columns = quantized.codes.cols();
+  codes.codes.assign(quantized.codes.data(),
+                     quantized.codes.data() + quantized.codes.size());
+  codes.scales.assign(quantized.scales.data(),
+                      quantized.scales.data() + quantized.scales.size());
+  codes.zeroPoints.assign(quantized.zeros.data(),
+                          quantized.zeros.data() + quantized.zeros.size());
+  return codes;
+}
+
+LogicalResult Calibration::writeCodes(unsigned index,
+                                      const CompressedLayer &layer) {
+  CodedWeight &weight =
+      coded.emplace_back(model.weights[index], format(), getStore());
+  return weight.storeCodes(
+      codesOf(layer.quantized),
+      ArrayRef(layer.weights.data(), layer.weights.size()));
+}
+
+/// What a layer was compressed with, for the report.
+static std::string methodOf(const CompressedLayer &layer,
+                            const LayerOptions &options,
+                            const CalibrationSummary &summary) {
+  std::string method;
+  if (!options.pattern.isDense())
+    method = layer.isSimple ? "magnitude" : summary.pruning;
+  if (options.grid.isFloat())
+    return method;
+  std::string rounding = layer.isSimple ? "rtn" : summary.rounding;
+  return method.empty() ? rounding : method + "+" + rounding;
+}
+
 LogicalResult Calibration::compress(unsigned index, LayerSolver &solver,
-                                    LayerSolver &baseline) {
+                                    const LayerOptions &layerOptions) {
   WeightOp weight = model.weights[index];
   FailureOr<MatrixF> values = read(weight);
-  if (mlir::failed(values))
+  if (mlir::failed(values) ||
+      (format() &&
+       mlir::failed(checkScales(weight, format(),
+                                ArrayRef(values->data(), values->size())))))
     return failure();
-  CompressedLayer layer = solver.solve(*values);
+  CompressedLayer layer = solver.solve(*values, rowParts(weight));
   if (!layer.fallback.empty())
-    summary.notes.push_back("weight '" + weight.getName().str() +
-                            "' is pruned by magnitude: " + layer.fallback);
-  summary.layers.push_back(
-      {weight.getName().str(), baseline.solve(*values).error, layer.error});
-  return write(index, layer.weights);
+    summary.notes.push_back(
+        "weight '" + weight.getName().str() +
+        "' is compressed without calibration: " + layer.fallback);
+  summary.layers.push_back({weight.getName().str(),
+                            methodOf(layer, layerOptions, summary),
+                            layer.simpleError, layer.error});
+  if (mlir::failed(write(index, layer.weights)))
+    return failure();
+  return format() ? writeCodes(index, layer) : success();
 }
 
 LogicalResult Calibration::compress(const ObservedProducts &products) {
-  LayerOptions options = layerOptions(), simple = options;
-  simple.pruning = PruningMethod::Magnitude;
-  simple.pattern.perRow = false;
+  LayerOptions layer = layerOptions();
   auto [row, column] = products.statistics.notFinite;
   bool isFinite = row < 0;
   if (!isFinite) {
     StringRef name = model.weights[products.weights.front()].getName();
     summary.notes.push_back(
         llvm::formatv("the input of '{0}' is not finite (token {1}, column "
-                      "{2}): its weights are pruned by magnitude",
+                      "{2}): its weights are compressed without calibration",
                       name, row, column));
   }
   ParallelFor parallel = parallelLoop();
   LayerStatistics nothing(products.statistics.getColumns());
-  const LayerStatistics &statistics = isFinite ? products.statistics : nothing;
-  LayerSolver solver(statistics, isFinite ? options : simple, parallel);
-  LayerSolver baseline(statistics, simple, parallel);
+  LayerSolver solver(isFinite ? products.statistics : nothing, layer, parallel);
   for (unsigned index : products.weights) {
-    if (!done.test(index) && mlir::failed(compress(index, solver, baseline)))
+    if (!done.test(index) && mlir::failed(compress(index, solver, layer)))
       return failure();
     progress.advance(model.weights[index].getName());
   }
   return success();
 }
 
+/// Puts the codes into the module: later stages see encoded weights.
+void Calibration::encode() {
+  std::optional<int64_t> group;
+  if (options.quantizesActivations())
+    group = options.actGroup;
+  for (CodedWeight &weight : coded)
+    weight.replace(group);
+}
+
 //===----------------------------------------------------------------------===//
 // The whole model
 //===----------------------------------------------------------------------===//
 
+void Calibration::nameMethods() {
+  using Pruner = CompileOptions::Pruner;
+  if (options.zeroRatio() > 0)
+    summary.pruning = stringify(options.sparsityMethod == Pruner::Auto
+                                    ? Pruner::Alps
+                                    : options.sparsityMethod);
+  if (options.calibratesRounding())
+    summary.rounding = stringify(CompileOptions::Rounding::Gptq);
+}
+
 ExitCode Calibration::run() {
   if (ExitCode code = findSamples(); code != ExitCode::Done)
     return code;
-  summary.method = stringify(options.sparsityMethod).str();
-  if (options.sparsityMethod == CompileOptions::Pruner::Auto)
-    summary.method = stringify(CompileOptions::Pruner::Alps).str();
+  nameMethods();
   summary.corrects = propagationOptions().pairs;
   summary.samples = samples.count();
   summary.length = samples.length;
@@ -246,6 +345,7 @@ ExitCode Calibration::run() {
         return compress(products);
       })))
     return failed();
+  encode();
   progress.end();
   return ExitCode::Done;
 }

@@ -18,11 +18,12 @@
 #include "compiler/Options.h"
 #include "compiler/Progress.h"
 #include "passes/Calibration/CompressLayer.h"
+#include "passes/Quantization/CodedWeight.h"
 
 namespace llmopt {
 
-/// Prunes an imported decoder block by block, for what the compressed blocks
-/// before compute from the calibration tokens.
+/// Prunes and quantizes an imported decoder block by block, for what the
+/// compressed blocks before compute from the calibration tokens.
 class Calibration {
 public:
   Calibration(mlir::ModuleOp module, const CompileOptions &options,
@@ -32,7 +33,8 @@ public:
   /// Finds out whether the model can be calibrated; the reason why not, or "".
   std::string prepare();
 
-  /// Writes the pruned weights into the module. After a successful prepare().
+  /// Writes the pruned weights into the module, encoded where it rounds them,
+  /// too. After a successful prepare().
   /// Errors are printed; those of the model's weights have ExitCode::BadModel.
   ExitCode run();
 
@@ -43,10 +45,14 @@ private:
   ExitCode failed();
   mlir::LogicalResult compress(const ObservedProducts &products);
   mlir::LogicalResult compress(unsigned index, LayerSolver &solver,
-                               LayerSolver &baseline);
+                               const LayerOptions &layerOptions);
   mlir::FailureOr<MatrixF> read(WeightOp weight);
   mlir::LogicalResult write(unsigned index, const MatrixF &values);
-  LayerOptions layerOptions() const;
+  mlir::LogicalResult writeCodes(unsigned index, const CompressedLayer &layer);
+  LayerOptions layerOptions();
+  FormatAttr format();
+  void nameMethods();
+  void encode();
   PropagationOptions propagationOptions() const;
   ParallelFor parallelLoop() const;
   WeightStore &getStore();
@@ -58,6 +64,7 @@ private:
   CalibrationModel model;
   std::vector<mlir::Attribute> sources;
   llvm::BitVector done; ///< weights that are compressed
+  std::vector<CodedWeight> coded;
   CalibrationSamples samples;
   PartCompiler compiler;
   CalibrationSummary summary;

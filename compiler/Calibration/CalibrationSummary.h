@@ -22,10 +22,12 @@ struct CalibrationSummary {
   /// squares.
   struct Layer {
     std::string name;
-    double before; ///< with magnitude pruning
-    double after;  ///< with what was chosen
+    std::string method; ///< such as "alps+gptq"
+    double before;      ///< with magnitudes and rounding to nearest
+    double after;       ///< with what was chosen
   };
-  std::string method;    ///< as -sparsity-method names it
+  std::string pruning;   ///< as -sparsity-method names it; empty: none
+  std::string rounding;  ///< as -quant-method names it; empty: none
   bool corrects = false; ///< errors of earlier products
   bool ownTokens = false;
   size_t samples = 0;

@@ -22,10 +22,11 @@ LayerSolver::LayerSolver(const LayerStatistics &statistics,
                          const LayerOptions &layerOptions,
                          const ParallelFor &parallel)
     : statistics(statistics), options(layerOptions), parallel(parallel),
+      choosesRounding(layerOptions.rounding == RoundingMethod::Auto),
       hessian(statistics.hessian()) {
   if (options.pruning == PruningMethod::Auto)
     options.pruning = PruningMethod::Alps;
-  if (options.rounding != RoundingMethod::Auto)
+  if (!choosesRounding)
     return;
   options.rounding = RoundingMethod::Gptq;
   options.grid.clip |= options.grid.bits < 8;
@@ -115,31 +116,53 @@ void LayerSolver::round(const MatrixF &wanted, CompressedLayer &layer) {
                               layer.quantized, parallel);
 }
 
-/// Without finite or any statistics.
-void LayerSolver::fallBack(const MatrixF &weights, CompressedLayer &layer) {
+/// Without statistics: magnitudes, and the nearest code of scales that contain
+/// all weights.
+void LayerSolver::compressSimply(const MatrixF &weights,
+                                 CompressedLayer &layer) {
+  layer.isSimple = true;
   layer.mask.resize(0, 0);
   layer.weights = weights;
   if (!options.pattern.isDense()) {
     layer.mask = keepLargest(weights, options.pattern, parallel);
     layer.weights = layer.mask.select(weights, 0.0f);
   }
-  if (options.grid.isFloat())
+  Grid grid = options.grid;
+  grid.clip = false;
+  if (grid.isFloat())
     return;
-  layer.quantized =
-      emptyQuantized(options.grid, weights.rows(), weights.cols());
-  fitScales(options.grid, layer.weights, {}, layer.quantized, parallel);
-  roundAll(options.grid, layer.weights, layer.quantized, parallel);
+  layer.quantized = emptyQuantized(grid, weights.rows(), weights.cols());
+  fitScales(grid, layer.weights, {}, layer.quantized, parallel);
+  roundAll(grid, layer.weights, layer.quantized, parallel);
 }
 
-CompressedLayer LayerSolver::solve(const MatrixF &weights) {
+/// Weights that lie on a grid already, as those of a model that was quantized
+/// before, may be nearer than any that a search finds.
+void LayerSolver::takeSimpleIfBetter(const MatrixF &weights,
+                                     const MatrixF &wanted,
+                                     CompressedLayer &layer) {
+  CompressedLayer simple;
+  compressSimply(weights, simple);
+  simple.error = outputError(simple.weights, wanted, hessian, parallel);
+  layer.simpleError = simple.error;
+  if (!choosesRounding || options.grid.isFloat() || layer.error <= simple.error)
+    return;
+  simple.simpleError = simple.error;
+  simple.damping = layer.damping;
+  layer = std::move(simple);
+}
+
+CompressedLayer LayerSolver::solve(const MatrixF &weights,
+                                   llvm::ArrayRef<int64_t> parts) {
   assert(weights.cols() == statistics.getColumns() && "columns disagree");
+  options.pattern.parts.assign(parts.begin(), parts.end());
   CompressedLayer layer;
   if (statistics.getTokens() == 0)
     layer.fallback = "no calibration token reaches it";
   else if (!getFactor(false))
     layer.fallback = "the second moments of its inputs are not finite";
   if (!layer.fallback.empty()) {
-    fallBack(weights, layer);
+    compressSimply(weights, layer);
     return layer;
   }
   layer.damping = factor->damping;
@@ -153,10 +176,11 @@ CompressedLayer LayerSolver::solve(const MatrixF &weights) {
   layer.weights = wanted;
   if (!options.pattern.isDense() && !prune(wanted, layer)) {
     layer.fallback = "the second moments of its inputs are singular";
-    fallBack(weights, layer);
+    compressSimply(weights, layer);
   } else if (!options.grid.isFloat()) {
     round(wanted, layer);
   }
   layer.error = outputError(layer.weights, wanted, hessian, parallel);
+  takeSimpleIfBetter(weights, wanted, layer);
   return layer;
 }

@@ -18,7 +18,8 @@ namespace llmopt {
 /// Auto is ALPS.
 enum class PruningMethod { Auto, Magnitude, Wanda, SparseGpt, Alps };
 /// Auto is GPTQ with a search for the best scales (Grid::clip, of less than 8
-/// bits), then coordinate descent.
+/// bits), then coordinate descent; or magnitudes and rounding to nearest, where
+/// these have less error.
 enum class RoundingMethod { Auto, Nearest, Gptq };
 
 /// What becomes of the weights of a product.
@@ -53,6 +54,10 @@ struct CompressedLayer {
   /// tokens: tr((W' - W) H (W' - W)^T) / tr(W H W^T), against the corrected
   /// weights where there are any.
   double error = 0;
+  /// The same of magnitudes and rounding to nearest.
+  double simpleError = 0;
+  /// True if these had less error, and are what the layer holds.
+  bool isSimple = false;
   /// The damping that was used.
   double damping = 0;
   /// Why magnitudes and rounding to nearest had to do; empty if they had not.
@@ -67,18 +72,22 @@ public:
   LayerSolver(const LayerStatistics &statistics, const LayerOptions &options,
               const ParallelFor &parallel);
 
-  /// weights: [N, K], finite.
-  CompressedLayer solve(const MatrixF &weights);
+  /// weights: [N, K], finite; `parts` are those of SparsityPattern.
+  CompressedLayer solve(const MatrixF &weights,
+                        llvm::ArrayRef<int64_t> parts = {});
 
 private:
   bool prune(const MatrixF &wanted, CompressedLayer &layer);
   void round(const MatrixF &wanted, CompressedLayer &layer);
-  void fallBack(const MatrixF &weights, CompressedLayer &layer);
+  void compressSimply(const MatrixF &weights, CompressedLayer &layer);
+  void takeSimpleIfBetter(const MatrixF &weights, const MatrixF &wanted,
+                          CompressedLayer &layer);
   const HessianFactor *getFactor(bool activationOrder);
 
   const LayerStatistics &statistics;
   LayerOptions options;
   const ParallelFor &parallel;
+  bool choosesRounding;
   MatrixF hessian, damped;
   std::optional<HessianFactor> factor;
   bool factorHasOrder = false;

@@ -154,8 +154,19 @@ void llmopt::keepLargest(Eigen::Ref<const MatrixF> scores,
                          const SparsityPattern &pattern, Eigen::Ref<Mask> mask,
                          const ParallelFor &parallel) {
   assert(pattern.zeros >= 0 && pattern.zeros <= pattern.of && "no n:m pattern");
-  if (pattern.of == 0 && !pattern.perRow)
-    return maskMatrix(scores, pattern.ratio, mask, parallel);
+  if (pattern.of == 0 && !pattern.perRow) {
+    int64_t whole[] = {scores.rows()}, first = 0;
+    llvm::ArrayRef<int64_t> parts =
+        pattern.parts.empty() ? llvm::ArrayRef<int64_t>(whole)
+                              : llvm::ArrayRef<int64_t>(pattern.parts);
+    for (int64_t rows : parts) {
+      maskMatrix(scores.middleRows(first, rows), pattern.ratio,
+                 mask.middleRows(first, rows), parallel);
+      first += rows;
+    }
+    assert(first == scores.rows() && "parts are not the whole matrix");
+    return;
+  }
   forRowParts(scores.rows(), parallel,
               [&](int64_t, int64_t first, int64_t last) {
                 std::vector<int32_t> order;

@@ -10,6 +10,7 @@
 #define LLMOPT_PASSES_CALIBRATION_PATTERN_H
 
 #include "passes/Calibration/Matrix.h"
+#include <vector>
 
 namespace llmopt {
 
@@ -23,6 +24,9 @@ struct SparsityPattern {
   int zeros = 0, of = 0;
   /// The fraction holds for each row instead of the whole matrix.
   bool perRow = false;
+  /// Or for each of these consecutive parts of the rows; empty: the matrix is
+  /// one.
+  std::vector<int64_t> parts = {};
 
   bool isDense() const { return of == 0 ? ratio <= 0 : zeros == 0; }
 };

@@ -27,8 +27,7 @@ int64_t llmopt::prunedCount(double ratio, int64_t count) {
   return std::clamp<int64_t>(static_cast<int64_t>(product), 0, count);
 }
 
-void llmopt::pruneByMagnitude(MutableArrayRef<float> weights, double ratio) {
-  int64_t count = prunedCount(ratio, weights.size());
+static void pruneSmallest(MutableArrayRef<float> weights, int64_t count) {
   if (count == 0)
     return;
   std::vector<uint32_t> magnitudes(weights.size());
@@ -47,4 +46,18 @@ void llmopt::pruneByMagnitude(MutableArrayRef<float> weights, double ratio) {
     if (magnitude < threshold || (magnitude == threshold && ties-- > 0))
       weight = 0.0f;
   }
+}
+
+void llmopt::pruneByMagnitude(MutableArrayRef<float> weights, double ratio) {
+  pruneSmallest(weights, prunedCount(ratio, weights.size()));
+}
+
+void llmopt::pruneGroupsByMagnitude(MutableArrayRef<float> weights,
+                                    int64_t columns, int64_t zeros,
+                                    int64_t of) {
+  for (size_t row = 0; row < weights.size(); row += columns)
+    for (int64_t k = 0; k < columns; k += of) {
+      int64_t size = std::min(of, columns - k);
+      pruneSmallest(weights.slice(row + k, size), zeros * size / of);
+    }
 }

@@ -24,6 +24,12 @@ int64_t prunedCount(double ratio, int64_t count);
 /// them. Of equal magnitudes the lower index goes first; NaN counts as largest.
 void pruneByMagnitude(llvm::MutableArrayRef<float> weights, double ratio);
 
+/// Sets `zeros` of every `of` consecutive columns of a row to zero, those of
+/// smallest magnitude; of the rest at the end of a row, as many as that
+/// fraction stands for, rounded down. Ties and NaN as above.
+void pruneGroupsByMagnitude(llvm::MutableArrayRef<float> weights,
+                            int64_t columns, int64_t zeros, int64_t of);
+
 } // namespace llmopt
 
 #endif // LLMOPT_PASSES_SPARSITY_MAGNITUDE_H

@@ -15,7 +15,8 @@ def PruneMagnitudePass : Pass<"llmopt-prune-magnitude", "::mlir::ModuleOp"> {
   let summary = "set the smallest weights of every linear to zero";
   let description = [{
     Sets `ratio` of the weights of every product with a plain constant weight to zero, those of smallest magnitude (Han et al.,
-    2015), ties by index; each matrix on its own. The weight keeps its imported values as `original`.
+    2015), ties by index; each matrix on its own, and each part of one whose product is split. With `of`, all but `kept` of every `of` columns become
+    zero instead. The weight keeps its imported values as `original`.
 
     ```mlir
     %w = llmopt.weight "w"(dense<[[1.0, -2.0], [3.0, -4.0]]> : tensor<2x2xf32>) : tensor<2x2xf32>
@@ -31,6 +32,8 @@ def PruneMagnitudePass : Pass<"llmopt-prune-magnitude", "::mlir::ModuleOp"> {
   }];
   let options = [
     Option<"ratio", "ratio", "double", "0", "fraction of zeros in [0, 1)">,
+    Option<"kept", "kept", "int64_t", "0", "columns that are kept of every `of`">,
+    Option<"of", "of", "int64_t", "0", "columns of a group of the pattern; 0: zeros may be anywhere">,
     Option<"includeHead", "include-head", "bool", "false", "prune the output head and tied tables too">
   ];
   let statistics = [

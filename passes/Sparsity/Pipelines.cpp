@@ -14,10 +14,12 @@ using namespace mlir;
 
 void llmopt::populateSparsifyPipeline(OpPassManager &manager,
                                       const SparsifyOptions &options) {
-  if (options.ratio == 0)
+  if (options.ratio == 0 && options.of == 0)
     return;
   PruneMagnitudePassOptions magnitude;
   magnitude.ratio = options.ratio;
+  magnitude.kept = options.kept;
+  magnitude.of = options.of;
   magnitude.includeHead = options.includeHead;
   manager.addPass(createPruneMagnitudePass(magnitude));
 }

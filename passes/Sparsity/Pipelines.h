@@ -14,9 +14,6 @@
 
 namespace llmopt {
 
-/// Which weights may become zero.
-enum class ZeroPlaces { Unstructured };
-
 /// How the weights that become zero are found.
 enum class SparsityMethod { Magnitude };
 
@@ -24,11 +21,14 @@ struct SparsifyOptions : mlir::PassPipelineOptions<SparsifyOptions> {
   Option<double> ratio{*this, "ratio",
                        llvm::cl::desc("fraction of zeros in [0, 1)"),
                        llvm::cl::init(0.0)};
-  Option<ZeroPlaces> pattern{
-      *this, "pattern", llvm::cl::desc("which weights may become zero"),
-      llvm::cl::init(ZeroPlaces::Unstructured),
-      llvm::cl::values(
-          clEnumValN(ZeroPlaces::Unstructured, "unstructured", "any weight"))};
+  Option<int64_t> kept{*this, "kept",
+                       llvm::cl::desc("columns that are kept of every `of`"),
+                       llvm::cl::init(0)};
+  Option<int64_t> of{
+      *this, "of",
+      llvm::cl::desc("columns of a group of the pattern; 0: zeros may be "
+                     "anywhere"),
+      llvm::cl::init(0)};
   Option<SparsityMethod> method{
       *this, "method", llvm::cl::desc("how they are chosen"),
       llvm::cl::init(SparsityMethod::Magnitude),
@@ -41,7 +41,7 @@ struct SparsifyOptions : mlir::PassPipelineOptions<SparsifyOptions> {
 };
 
 /// Adds the passes that turn plain weights into plain weights with zeros; none
-/// for a ratio of 0.
+/// for a ratio of 0 without a pattern.
 void populateSparsifyPipeline(mlir::OpPassManager &manager,
                               const SparsifyOptions &options);
 

@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "passes/Sparsity/Prunable.h"
+#include <numeric>
 
 using namespace llmopt;
 using namespace mlir;
@@ -25,4 +26,33 @@ StringRef llmopt::whyKept(WeightOp weight) {
 bool llmopt::isPrunable(WeightOp weight) {
   return weight.getType().getRank() == 2 && !weight->use_empty() &&
          whyKept(weight).empty();
+}
+
+/// The parts that a product's result is split into.
+static SmallVector<int64_t> partsOf(CompressibleOp product) {
+  SmallVector<int64_t> parts;
+  if (product->getNumResults() != 1 || !product->hasOneUse())
+    return parts;
+  auto split = dyn_cast<SplitOp>(*product->user_begin());
+  if (split && !split.getInterleaved())
+    for (Value part : split.getParts())
+      parts.push_back(cast<RankedTensorType>(part.getType()).getShape().back());
+  return parts;
+}
+
+SmallVector<int64_t> llmopt::rowParts(WeightOp weight) {
+  int64_t rows = weight.getType().getDimSize(0);
+  std::optional<SmallVector<int64_t>> parts;
+  for (Operation *user : weight->getUsers()) {
+    auto product = dyn_cast<CompressibleOp>(user);
+    SmallVector<int64_t> found =
+        product ? partsOf(product) : SmallVector<int64_t>();
+    if (parts && *parts != found)
+      return {rows};
+    parts = found;
+  }
+  if (!parts ||
+      std::accumulate(parts->begin(), parts->end(), int64_t(0)) != rows)
+    return {rows};
+  return *parts;
 }

@@ -20,6 +20,12 @@ llvm::StringRef whyKept(WeightOp weight);
 /// True for the matrices of products that are no head.
 bool isPrunable(WeightOp weight);
 
+/// Rows [n0, n1, ...] of a matrix that its product computes for different
+/// consumers: exporters store query, key and value as one. What is pruned by a
+/// common threshold of these loses values first, which matter most. The whole
+/// matrix if it is not divided, or if its products disagree.
+llvm::SmallVector<int64_t> rowParts(WeightOp weight);
+
 } // namespace llmopt
 
 #endif // LLMOPT_PASSES_SPARSITY_PRUNABLE_H

@@ -36,15 +36,17 @@ public:
   using PruneMagnitudePassBase::PruneMagnitudePassBase;
 
   LogicalResult initialize(MLIRContext *context) override {
-    if (ratio >= 0 && ratio < 1)
-      return success();
-    return emitError(UnknownLoc::get(context),
-                     "pruning ratio must be in [0, 1), got ")
-           << double(ratio);
+    auto emit = [&] { return emitError(UnknownLoc::get(context)); };
+    if (!(ratio >= 0 && ratio < 1))
+      return emit() << "pruning ratio must be in [0, 1), got " << double(ratio);
+    if (of != 0 && (of < 2 || kept < 1 || kept >= of))
+      return emit() << "a pattern keeps 1 to m - 1 of every m columns, got "
+                    << int64_t(kept) << ":" << int64_t(of);
+    return success();
   }
 
   void runOnOperation() override {
-    if (ratio == 0)
+    if (ratio == 0 && of == 0)
       return;
     FailureOr<SmallVector<Job>> jobs = collectJobs();
     if (failed(jobs) ||
@@ -61,6 +63,7 @@ private:
 
   FailureOr<SmallVector<Job>> collectJobs();
   LogicalResult prune(WeightOp weight, WeightBlobAttr place);
+  void pruneValues(WeightOp weight, MutableArrayRef<float> values);
 };
 
 } // namespace
@@ -93,13 +96,24 @@ FailureOr<SmallVector<Job>> PruneMagnitudePass::collectJobs() {
   return jobs;
 }
 
+void PruneMagnitudePass::pruneValues(WeightOp weight,
+                                     MutableArrayRef<float> values) {
+  int64_t columns = weight.getType().getDimSize(1);
+  if (of != 0)
+    return pruneGroupsByMagnitude(values, columns, of - kept, of);
+  for (int64_t rows : rowParts(weight)) {
+    pruneByMagnitude(values.take_front(rows * columns), ratio);
+    values = values.drop_front(rows * columns);
+  }
+}
+
 LogicalResult PruneMagnitudePass::prune(WeightOp weight, WeightBlobAttr place) {
   auto emitError = [&] { return weight.emitError(); };
   FailureOr<std::vector<float>> values =
       getStore().readFloats(weight.getSource(), weight.getType(), emitError);
   if (failed(values))
     return failure();
-  pruneByMagnitude(*values, ratio);
+  pruneValues(weight, *values);
   FailureOr<Attribute> pruned = getStore().store(
       place, weight.getType(), asBytes(ArrayRef<float>(*values)), emitError);
   if (failed(pruned))

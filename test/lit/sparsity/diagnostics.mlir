@@ -1,12 +1,12 @@
 // RUN: llmopt-opt %s -split-input-file -verify-diagnostics -llmopt-prune-magnitude=ratio=0.5
 // RUN: not llmopt-opt %s -split-input-file -llmopt-prune-magnitude=ratio=1 2>&1 | FileCheck %s --check-prefix=RATIO
 // RUN: not llmopt-opt %s -split-input-file -llmopt-sparsify=ratio=-0.5 2>&1 | FileCheck %s --check-prefix=NEGATIVE
-// RUN: not llmopt-opt %s -split-input-file -llmopt-sparsify='ratio=0.5 pattern=3:5' 2>&1 | FileCheck %s --check-prefix=PATTERN
+// RUN: not llmopt-opt %s -split-input-file -llmopt-sparsify='kept=4 of=4' 2>&1 | FileCheck %s --check-prefix=PATTERN
 // RUN: not llmopt-opt %s -split-input-file -llmopt-sparsify='ratio=0.5 method=guess' 2>&1 | FileCheck %s --check-prefix=METHOD
 
 // RATIO: error: pruning ratio must be in [0, 1), got 1.0
 // NEGATIVE: error: pruning ratio must be in [0, 1), got -5.0
-// PATTERN: Cannot find option named '3:5'!
+// PATTERN: error: a pattern keeps 1 to m - 1 of every m columns, got 4:4
 // METHOD: Cannot find option named 'guess'!
 
 func.func @head(%x: tensor<?x2xf32>) -> tensor<?x2xf32> {

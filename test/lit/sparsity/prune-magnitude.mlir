@@ -1,5 +1,5 @@
 // RUN: llmopt-opt %s -split-input-file -llmopt-prune-magnitude=ratio=0.5 | FileCheck %s
-// RUN: llmopt-opt %s -split-input-file -llmopt-sparsify='ratio=0.5 pattern=unstructured method=magnitude' | FileCheck %s
+// RUN: llmopt-opt %s -split-input-file -llmopt-sparsify='ratio=0.5 method=magnitude' | FileCheck %s
 // RUN: llmopt-opt %s -split-input-file -llmopt-prune-magnitude='ratio=0.5 include-head' | FileCheck %s --check-prefix=HEAD
 // RUN: llmopt-opt %s -split-input-file -llmopt-sparsify='ratio=0.5 include-head' | FileCheck %s --check-prefix=HEAD
 // RUN: llmopt-opt %s -split-input-file -llmopt-sparsify=ratio=0 | FileCheck %s --check-prefix=NONE
@@ -66,4 +66,16 @@ func.func @head(%ids: tensor<?xi64>, %x: tensor<?x2xf32>) -> tensor<?x2xf32> {
   %y = llmopt.linear %n, %table : (tensor<?x2xf32>, tensor<2x2xf32>) -> tensor<?x2xf32>
   %l = llmopt.linear %y, %head {head} : (tensor<?x2xf32>, tensor<1x2xf32>) -> tensor<?x1xf32>
   return %y : tensor<?x2xf32>
+}
+
+// -----
+
+// Query, key and value that are stored as one matrix have a threshold each.
+// CHECK-LABEL: func.func @parts
+func.func @parts(%x: tensor<?x2xf32>) -> (tensor<?x1xf32>, tensor<?x2xf32>) {
+  // CHECK: llmopt.weight "qkv"(dense<{{\[}}[0.000000e+00, 2.000000e+00], [0.000000e+00, 0.000000e+00], [5.000000e+00, 6.000000e+00]]> : tensor<3x2xf32>)
+  %w = llmopt.weight "qkv"(dense<[[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]> : tensor<3x2xf32>) : tensor<3x2xf32>
+  %y = llmopt.linear %x, %w : (tensor<?x2xf32>, tensor<3x2xf32>) -> tensor<?x3xf32>
+  %a, %b = llmopt.split %y : tensor<?x3xf32> -> tensor<?x1xf32>, tensor<?x2xf32>
+  return %a, %b : tensor<?x1xf32>, tensor<?x2xf32>
 }

@@ -237,6 +237,40 @@ TEST(Layer, FewTokensAreEnough) {
   EXPECT_TRUE((layer.weights.col(7).array() == 0).all());
 }
 
+TEST(Layer, PartsOfRowsHaveThresholdsOfTheirOwn) {
+  MatrixF w = randomMatrix(12, 64, 24);
+  w.topRows(4) *= 10;
+  LayerStatistics statistics = statisticsOf(correlatedTokens(300, 64, 25));
+  ParallelFor parallel = serialFor;
+  LayerOptions options;
+  options.pattern.ratio = .5;
+  for (PruningMethod method : {PruningMethod::Magnitude,
+                               PruningMethod::SparseGpt, PruningMethod::Alps}) {
+    options.pruning = method;
+    LayerSolver solver(statistics, options, parallel);
+    Mask mask = solver.solve(w, {4, 8}).mask;
+    EXPECT_EQ(mask.topRows(4).count(), 128);
+    EXPECT_EQ(mask.bottomRows(8).count(), 256);
+    EXPECT_GT(solver.solve(w).mask.topRows(4).count(), 160);
+  }
+}
+
+TEST(Layer, WeightsOnAGridStayOnIt) {
+  // What was quantized before has no error where its own scales are found
+  // again.
+  Grid grid = Grid::symmetric(4, 32);
+  MatrixF w = randomMatrix(16, 64, 26);
+  QuantizedMatrix quantized = emptyQuantized(grid, 16, 64);
+  fitScales(grid, w, {}, quantized, serialFor);
+  roundAll(grid, w, quantized, serialFor);
+  LayerOptions options;
+  options.grid = grid;
+  CompressedLayer layer =
+      compress(w, statisticsOf(correlatedTokens(300, 64, 27)), options);
+  EXPECT_LE((layer.weights - w).norm(), 1e-6f * w.norm());
+  EXPECT_LE(layer.error, layer.simpleError);
+}
+
 TEST(Layer, RatiosAtTheEnds) {
   MatrixF w = randomMatrix(8, 16, 17);
   LayerStatistics statistics = statisticsOf(correlatedTokens(60, 16, 18));

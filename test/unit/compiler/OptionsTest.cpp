@@ -151,6 +151,43 @@ TEST(Validation, Contradictions) {
             "");
 }
 
+TEST(Validation, Patterns) {
+  EXPECT_EQ(firstError({"-sparsity-pattern=2:4"}), "");
+  EXPECT_EQ(firstError({"-sparsity-pattern=2:4", "-sparsity=0.5"}), "");
+  EXPECT_EQ(firstError({"-sparsity-pattern=1:4", "-sparsity=0.5"}),
+            "'-sparsity-pattern=1:4' makes 0.75 of the weights zero; leave "
+            "'-sparsity' out");
+  EXPECT_EQ(firstError({"-sparsity-pattern=unstructured"}),
+            "'-sparsity-pattern=unstructured' needs '-sparsity' above 0");
+  for (const char *bad : {"4:4", "0:4", "2", "2:", "a:4", "2:64"})
+    EXPECT_EQ(
+        firstError({(std::string("-sparsity-pattern=") + bad).c_str()}),
+        std::string("'-sparsity-pattern' expects unstructured or N:M with 0 < "
+                    "N < M <= 32, such as 2:4, not '") +
+            bad + "'");
+}
+
+TEST(Validation, CalibratedRounding) {
+  auto calibrates = [](std::vector<const char *> flags) {
+    return parse(std::move(flags))->options.calibratesRounding();
+  };
+  EXPECT_TRUE(calibrates({"-quant=int4"}));
+  EXPECT_TRUE(calibrates({"-quant=nf4"}));
+  EXPECT_FALSE(calibrates({"-quant=int8"}));
+  EXPECT_TRUE(calibrates({"-quant=int8", "-quant-method=gptq"}));
+  EXPECT_TRUE(calibrates({"-quant=int8", "-sparsity=0.5"}));
+  EXPECT_FALSE(calibrates({"-quant=int8", "-sparsity=0.5", "-O0"}));
+  EXPECT_FALSE(calibrates(
+      {"-quant=int8", "-sparsity=0.5", "-sparsity-method=magnitude"}));
+  EXPECT_FALSE(calibrates({"-quant=int4", "-quant-method=rtn"}));
+  EXPECT_FALSE(calibrates({"-quant=int4", "-O0"}));
+  EXPECT_EQ(firstError({"-quant-method=rtn"}),
+            "'-quant-method' needs quantized weights, such as '-quant=int4'");
+  EXPECT_EQ(firstError({"-quant=int4", "-quant-method=gptq", "-O0"}),
+            "'-O0' calibrates nothing, but '-quant-method=gptq' needs "
+            "calibration");
+}
+
 TEST(Targets, BestFirst) {
   std::unique_ptr<Parsed> parsed = parse({"-mcpu=x86-64-v3,znver4"});
   std::vector<std::string> errors;

@@ -77,6 +77,13 @@ TEST(Magnitude, NothingOrEverything) {
   EXPECT_EQ(pruned({}, 0.5), Floats());
 }
 
+TEST(Magnitude, GroupsOfColumns) {
+  Floats weights = {1, -2, 3, 4, 5, 9, 8, 7, 6, 5};
+  pruneGroupsByMagnitude(weights, 5, 2, 4);
+  // Of the single column at the end of each row, 1 * 2 / 4 = 0.
+  EXPECT_EQ(weights, Floats({0, 0, 3, 4, 5, 9, 8, 0, 0, 5}));
+}
+
 TEST(Magnitude, KeepsTheLargestOfRandomWeights) {
   std::mt19937 random(3);
   std::normal_distribution<float> normal;
