@@ -132,7 +132,7 @@ def prefill(report: Report, options: Options, tokens: int) -> None:
 def tinyllama(report: Report, options: Options) -> None:
     """TinyLlama-1.1B shape: shares of the machine's bandwidth in decode and of its integer peak in prefill"""
     shape = partial(support.get_shape, "tinyllama-1.1b")
-    makers = {name: partial(ours, shape, f"tinyllama-{name}", f"-quant={name}", "-max-seq=1024") for name in ("int8", "int4")}
+    makers = {name: partial(ours, shape, f"tinyllama-{name}", f"-quant={name}", "-quant-method=rtn", "-max-seq=1024") for name in ("int8", "int4")}
     engines = gather(report, makers) | MACHINE
     steps, rows = f"decode {CONTEXT} {NEW // 4}", []
     for name in makers:
