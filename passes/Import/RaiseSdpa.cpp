@@ -11,6 +11,7 @@
 #include "passes/Import/NodePattern.h"
 #include "passes/Import/ONNXMatch.h"
 #include "passes/Import/Passes.h"
+#include <cmath>
 
 using namespace mlir;
 
@@ -193,6 +194,17 @@ static Value untranspose(PatternRewriter &rewriter, onnx::NodeOp node,
       {rewriter.getNamedAttr("perm", rewriter.getDenseI64ArrayAttr(swapped))});
 }
 
+/// Queries or keys without a constant factor, which becomes one of the scores:
+/// exporters scale both by the root of the scale.
+static Value unscaled(Value value, float &scale) {
+  Value other;
+  std::optional<float> factor = matchFactor(value, other);
+  if (!factor || *factor == 0 || !std::isfinite(*factor))
+    return value;
+  scale *= *factor;
+  return other;
+}
+
 /// What a mask adds to the scores.
 static Value createBias(PatternRewriter &rewriter, onnx::NodeOp node,
                         const ScoreMask &mask) {
@@ -222,15 +234,15 @@ struct RaiseValues : NodePattern {
       return rewriter.notifyMatchFailure(
           node, "no attention: its softmax is not of a product");
     bool isTransposed = getIntAttr(scores->product, "transB", 0) == 0;
-    Value key = getInput(scores->product, 1);
+    Value query = unscaled(getInput(scores->product, 0), scores->scale);
+    Value key = unscaled(getInput(scores->product, 1), scores->scale);
     if (isTransposed)
       key = untranspose(rewriter, node, key, isTransposed);
     for (const ScoreMask &mask : scores->masks)
       scores->biases.push_back(createBias(rewriter, node, mask));
     rewriter.replaceOpWithNewOp<SdpaOp>(
-        node, node.getResult(0).getType(), getInput(scores->product, 0), key,
-        getInput(node, 1), scores->biases,
-        rewriter.getF32FloatAttr(scores->scale),
+        node, node.getResult(0).getType(), query, key, getInput(node, 1),
+        scores->biases, rewriter.getF32FloatAttr(scores->scale),
         rewriter.getF32FloatAttr(scores->softcap),
         isTransposed ? rewriter.getUnitAttr() : UnitAttr());
     ++count;

@@ -30,7 +30,10 @@ public:
   /// been reached.
   Tensor *find(mlir::Value value);
   void set(mlir::Value value, const Tensor &tensor) { tensors[value] = tensor; }
-  void forget(mlir::Value value) { tensors.erase(value); }
+  void forget(mlir::Value value) {
+    tensors.erase(value);
+    records.erase(value);
+  }
   /// Says that an earlier node has computed the result of `op`: it is what the
   /// first input holds.
   void absorb(mlir::Operation *op) { absorbed.insert(op); }
@@ -47,6 +50,13 @@ public:
   /// Zeros around the image that `value` stands for, [before..., after...], for
   /// the convolution that reads it: an absorbed Pad.
   llvm::DenseMap<mlir::Value, llvm::SmallVector<int64_t>> margins;
+  /// The rows of a value as int8 records of groups of so many columns, for the
+  /// next product of the block that reads it.
+  struct Records {
+    int64_t group;
+    Tensor rows;
+  };
+  llvm::DenseMap<mlir::Value, Records> records;
   /// Pointer to the packed bytes of a weight.
   mlir::Value weightData(mlir::Operation *weight) {
     return weights.data(weight);

@@ -70,6 +70,21 @@ static Tensor quantizeRows(GraphBuilder &g, ModuleOp module, const Tensor &x,
   return records;
 }
 
+/// The same, once for all products that read a value.
+static Tensor recordsOf(GraphEmitter &emitter, LinearOp op, const Tensor &x,
+                        Value rows, const QuantizedRow &record) {
+  Value input = op.getInput();
+  auto found = emitter.records.find(input);
+  if (found != emitter.records.end() && found->second.group == record.group)
+    return found->second.rows;
+  Tensor records =
+      quantizeRows(emitter.g, op->getParentOfType<ModuleOp>(), x, rows, record);
+  // What is computed inside of a region is not valid outside.
+  if (input.getParentBlock() == op->getBlock())
+    emitter.records[input] = {record.group, records};
+  return records;
+}
+
 /// The kernel for a number of rows that may be known.
 static func::FuncOp kernelFor(GraphBuilder &g, ModuleOp module,
                               LinearKernelKey key, Value rows) {
@@ -140,7 +155,7 @@ LogicalResult emitLinear(GraphEmitter &emitter, LinearOp op) {
   int64_t group = op.getActivationGroup().value_or(0);
   Tensor x = *input;
   if (group)
-    x = quantizeRows(g, module, x, rows, QuantizedRow{weight->columns, group});
+    x = recordsOf(emitter, op, x, rows, QuantizedRow{weight->columns, group});
   Tensor y = g.allocateTensor(g.b.getF32Type(), dims);
   multiply(
       g, module,
