@@ -6,20 +6,16 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "passes/Lowering/Graph/AttentionCore.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "passes/Lowering/Graph/AttentionEmitter.h"
 #include "passes/Lowering/Graph/Functions.h"
-#include "passes/Lowering/Graph/RowProducts.h"
 
 using namespace mlir;
 
 namespace llmopt::graph {
 
-/// Rows that one iteration of the parallel loop covers, one block after the
-/// other in the same memory.
-static constexpr int64_t kRowsOfIteration = 64;
 /// Rows that are computed together: they share the loads of keys and values.
 static constexpr int64_t kRowsOfBlock = 4;
 
@@ -41,70 +37,6 @@ Value defaultScale(GraphBuilder &g, Type type, Value columns) {
   return arith::DivFOp::create(g.b, g.loc, g.constant(type, 1),
                                math::SqrtOp::create(g.b, g.loc, size));
 }
-
-namespace {
-/// A block of rows of one head: values of the generated code.
-struct RowBlock {
-  Value batch, head, keyHead, row;
-  int64_t count;          ///< of rows
-  Value scratch;          ///< number of the first score in memory
-  Values first, end;      ///< keys that a row sees
-  Value begin, limit;     ///< keys that any row sees
-  Values maxima, inverse; ///< of scores; 1 / sum of exponentials
-};
-
-class AttentionEmitter {
-public:
-  AttentionEmitter(GraphBuilder &g, const Attention &attention)
-      : g(g), a(attention), lanesType(g.withLanes(a.type, kVectorLanes)) {}
-
-  void emit();
-
-private:
-  void emitRows(Value batch, Value head, Value row, int64_t count,
-                Value scratch);
-  void findVisible(RowBlock &block);
-  void computeScores(const RowBlock &block);
-  Values products(const RowBlock &block, Value key);
-  void adjustScores(const RowBlock &block, int64_t row);
-  Value adjusted(const RowBlock &block, int64_t row, Value key, Value score);
-  Value biased(const RowBlock &block, int64_t row, Value key, Value score);
-  Value ifVisible(const RowBlock &block, int64_t row, Value key, Value score);
-  void softmax(RowBlock &block, int64_t row);
-  void sumValues(const RowBlock &block);
-  void sumColumns(const RowBlock &block, Value column, int64_t lanes,
-                  int64_t vectors);
-  void keep(KeptScores kept, const RowBlock &block, int64_t row, Value key,
-            Value score);
-
-  Value load(const Tensor &tensor, Value number, int64_t lanes) {
-    return loadAs(g, a.type, tensor, number, lanes);
-  }
-  void store(const Tensor &tensor, Value number, Value value);
-  Value scoreNumber(const RowBlock &block, int64_t row, Value key) {
-    return g.add(g.add(block.scratch, g.mul(scoreStride, row)), key);
-  }
-  /// End of the last whole vector from block.begin on.
-  Value paddedEnd(const RowBlock &block) {
-    Value count = g.sub(block.limit, block.begin);
-    return g.add(block.begin, g.mul(g.divideCeil(count, g.number(kVectorLanes)),
-                                    kVectorLanes));
-  }
-  Value constant(double value, int64_t lanes) {
-    return g.constant(g.withLanes(a.type, lanes), value);
-  }
-  static int64_t lanesOf(Value value) {
-    auto type = dyn_cast<VectorType>(value.getType());
-    return type ? type.getNumElements() : 1;
-  }
-
-  GraphBuilder &g;
-  const Attention &a;
-  Type lanesType;
-  Tensor scores; ///< of blocks of rows
-  Value scoreStride;
-};
-} // namespace
 
 //===----------------------------------------------------------------------===//
 // Elements
@@ -226,6 +158,8 @@ Value AttentionEmitter::biased(const RowBlock &block, int64_t row, Value key,
 Value AttentionEmitter::adjusted(const RowBlock &block, int64_t row, Value key,
                                  Value score) {
   int64_t lanes = lanesOf(score);
+  if (!block.isScaled)
+    score = arith::MulFOp::create(g.b, g.loc, score, g.splat(a.scale, lanes));
   keep(KeptScores::Products, block, row, key, score);
   if (a.softcap != 0) {
     Value cap = constant(a.softcap, lanes);
@@ -361,11 +295,7 @@ void AttentionEmitter::emitRows(Value batch, Value head, Value row,
   RowBlock block;
   block.batch = batch;
   block.head = head;
-  block.keyHead = head;
-  if (!g.same(a.heads, a.keyHeads)) {
-    Value group = g.div(a.heads, g.max(a.keyHeads, 1));
-    block.keyHead = g.div(head, g.max(group, 1));
-  }
+  block.keyHead = keyHeadOf(head);
   block.row = row;
   block.count = count;
   block.scratch = scratch;
@@ -380,22 +310,29 @@ void AttentionEmitter::emitRows(Value batch, Value head, Value row,
   sumValues(block);
 }
 
-void AttentionEmitter::emit() {
-  scoreStride = g.mul(g.add(g.divideCeil(a.keys, g.number(kVectorLanes)), 1),
-                      kVectorLanes);
-  Values dims{a.batch, a.heads,
-              g.divideCeil(a.rows, g.number(kRowsOfIteration))};
-  Value count = g.product(dims);
-  Value perIteration = g.mul(scoreStride, kRowsOfBlock);
-  scores = g.allocateTensor(a.type, {g.mul(count, perIteration)});
+Value AttentionEmitter::keyHeadOf(Value head) {
+  if (g.same(a.heads, a.keyHeads))
+    return head;
+  Value group = g.div(a.heads, g.max(a.keyHeads, 1));
+  return g.div(head, g.max(group, 1));
+}
+
+/// Batch, head and block of rows of the iterations.
+Values AttentionEmitter::iterations() {
+  return {a.batch, a.heads, g.divideCeil(a.rows, g.number(kRowsOfIteration))};
+}
+
+/// One block of a few rows after the other in the same memory.
+void AttentionEmitter::emitBlocks() {
+  Values dims = iterations();
   std::optional<int64_t> rows = g.known(a.rows);
   Value work = g.mul(g.mul(g.min(a.rows, kRowsOfIteration), a.keys),
                      g.div(g.add(a.columns, a.valueColumns), 8));
-  g.parallelFor(count, work, [&](Value index) {
+  g.parallelFor(g.product(dims), work, [&](Value index) {
     Values at = g.delinearize(index, dims);
     Value first = g.mul(at[2], kRowsOfIteration);
     Value end = g.min(g.add(first, kRowsOfIteration), a.rows);
-    Value scratch = g.mul(index, perIteration);
+    Value scratch = g.mul(index, g.mul(scoreStride, kRowsOfBlock));
     Value rest = first;
     if (!rows || *rows >= kRowsOfBlock) {
       rest = g.add(first,
@@ -408,6 +345,34 @@ void AttentionEmitter::emit() {
       g.loop(rest, end, g.number(1),
              [&](Value row) { emitRows(at[0], at[1], row, 1, scratch); });
   });
+}
+
+void AttentionEmitter::emit() {
+  // Fewer rows are not worth panels of keys.
+  constexpr int64_t kFewRows = 16;
+  bool panels =
+      canUsePanels() && g.known(a.rows).value_or(kFewRows) >= kFewRows;
+  bool blocks = !panels || !g.known(a.rows);
+  scoreStride = g.mul(g.add(g.divideCeil(a.keys, g.number(kVectorLanes)), 1),
+                      kVectorLanes);
+  Value rows = g.mul(g.product(iterations()), kRowsOfBlock);
+  if (panels)
+    rows = g.max(rows, g.mul(slotsOfPanels(), kRowsOfIteration));
+  scores = g.allocateTensor(a.type, {g.mul(rows, scoreStride)});
+  if (!panels)
+    return emitBlocks();
+  if (!blocks)
+    return emitPanels();
+  g.ifElse(
+      g.less(a.rows, kFewRows), {},
+      [&] {
+        emitBlocks();
+        return Values();
+      },
+      [&] {
+        emitPanels();
+        return Values();
+      });
 }
 
 void emitAttention(GraphBuilder &g, const Attention &attention) {

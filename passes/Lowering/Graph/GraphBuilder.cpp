@@ -188,6 +188,14 @@ Value GraphBuilder::allocate(Value bytes) {
       .getResult();
 }
 
+Value GraphBuilder::threads() {
+  Value count =
+      load(b.getI32Type(), at(call, number(GraphCallLayout::threads)));
+  Value wide = arith::ExtUIOp::create(b, loc, b.getI64Type(), count);
+  markDimension(wide);
+  return wide;
+}
+
 void GraphBuilder::release(Value data) {
   Type pointer = call.getType();
   auto type = LLVM::LLVMFunctionType::get(

@@ -164,6 +164,9 @@ public:
     op->remove();
     discarded.emplace_back(op);
   }
+  /// The threads that parallelFor splits iterations among. Outside of it only;
+  /// results must not depend on them.
+  mlir::Value threads();
   /// True while the body of a parallelFor is emitted.
   bool isInParallel() const { return parallelDepth > 0; }
 

@@ -11,7 +11,6 @@
 #include "passes/Lowering/Graph/LLMOptOps.h"
 #include "passes/Lowering/Kernels/Kernels.h"
 #include "passes/Quantization/PackedSize.h"
-#include "target/CallLayout.h"
 #include "target/PackedFormat.h"
 
 using namespace mlir;
@@ -42,15 +41,6 @@ static FailureOr<PackedMatrix> findMatrix(GraphEmitter &emitter, Operation *op,
 static void callKernel(GraphBuilder &g, func::FuncOp kernel,
                        ValueRange arguments) {
   func::CallOp::create(g.b, g.loc, kernel, arguments);
-}
-
-/// The threads that loops of the call are split among, as i64.
-static Value threadsOf(GraphBuilder &g) {
-  Value threads = g.load(g.b.getI32Type(),
-                         g.at(g.call, g.number(GraphCallLayout::threads)));
-  Value wide = arith::ExtUIOp::create(g.b, g.loc, g.b.getI64Type(), threads);
-  g.markDimension(wide);
-  return wide;
 }
 
 /// Rows of float activations as int8 records.
@@ -104,7 +94,7 @@ static void multiply(GraphBuilder &g, ModuleOp module, LinearKernelKey key,
                      const Tensor &y, Value rows) {
   int64_t panels = panelCount(weight.rows);
   // Kernels of few rows do not expect to have none.
-  Value tasks = g.select(g.less(g.number(0), rows), g.min(threadsOf(g), panels),
+  Value tasks = g.select(g.less(g.number(0), rows), g.min(g.threads(), panels),
                          g.number(0));
   int64_t scratchBytes = linearScratchBytes(key, weight.columns);
   scratchBytes = llvm::alignTo(scratchBytes, kAlignment);
