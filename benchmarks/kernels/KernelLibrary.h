@@ -44,6 +44,16 @@ using LayerNormQuantizeFunction = void (*)(const float *x, int64_t xStride,
 using BiasFunction = void (*)(float *y, int64_t yStride, const float *bias,
                               int64_t rows, int64_t columns, int64_t thread,
                               int64_t threads);
+using HeadNormFunction = void (*)(float *y, int64_t yStride, const float *gamma,
+                                  int64_t rows, int64_t heads, int64_t length,
+                                  float epsilon, int64_t thread,
+                                  int64_t threads);
+using ScaleFunction = void (*)(float *y, int64_t yStride, float factor,
+                               int64_t rows, int64_t columns, int64_t thread,
+                               int64_t threads);
+using AddFunction = void (*)(const float *x, int64_t xStride, float *y,
+                             int64_t yStride, int64_t rows, int64_t columns,
+                             int64_t thread, int64_t threads);
 using AddPositionsFunction = void (*)(const int32_t *positions,
                                       const float *table, int64_t offset,
                                       float *y, int64_t yStride, int64_t rows,

@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "dialects/Kernel/KernelOps.h"
+#include "dialects/Kernel/KernelChecks.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/DialectImplementation.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -105,80 +106,6 @@ LogicalResult WeightType::verify(function_ref<InFlightDiagnostic()> emitError,
                        << group;
   if ((zeroPoints || table) && (!isInt4 || zeroPoints == table))
     return emitError() << "zero points or a table, not both, need int4_groups";
-  return success();
-}
-
-//===----------------------------------------------------------------------===//
-// Shared checks
-//===----------------------------------------------------------------------===//
-
-static int64_t columnsOf(Value buffer) {
-  return cast<MemRefType>(buffer.getType()).getDimSize(1);
-}
-
-static bool holdsRecords(Value buffer) {
-  return cast<MemRefType>(buffer.getType()).getElementType().isInteger(8);
-}
-
-static WeightType weightOf(Value weight) {
-  return cast<WeightType>(weight.getType());
-}
-
-/// Checks that a buffer has `expected` columns, up to the padding of rows to 16
-/// floats.
-static LogicalResult checkColumns(Operation *op, Value buffer, int64_t expected,
-                                  StringRef what) {
-  if (columnsOf(buffer) != expected &&
-      columnsOf(buffer) != int64_t(llvm::alignTo(expected, 16)))
-    return op->emitOpError() << what << " must have " << expected
-                             << " columns, got " << columnsOf(buffer);
-  return success();
-}
-
-static LogicalResult checkRecords(Operation *op, Value records, int64_t columns,
-                                  int64_t group, StringRef what) {
-  if (group <= 0 || group % 32)
-    return op->emitOpError("group must be a positive multiple of 32, got ")
-           << group;
-  int64_t bytes = quantizedRowBytes(columns, group);
-  if (columnsOf(records) != bytes)
-    return op->emitOpError()
-           << what << " must have records of " << bytes << " bytes for "
-           << columns << " columns and group " << group << ", got "
-           << columnsOf(records);
-  return success();
-}
-
-/// Checks that records and group come together, and the record or row size.
-static LogicalResult checkGrouped(Operation *op, Value buffer, int64_t columns,
-                                  std::optional<int64_t> group,
-                                  StringRef what) {
-  if (holdsRecords(buffer) != group.has_value())
-    return op->emitOpError()
-           << what << " must hold records exactly when there is a group";
-  if (group)
-    return checkRecords(op, buffer, columns, *group, what);
-  return checkColumns(op, buffer, columns, what);
-}
-
-/// Checks that an operation does not overwrite what other threads still read.
-static LogicalResult checkSeparate(Operation *op, Value input, Value output) {
-  auto bufferOf = [](Value memory) {
-    auto columns = memory.getDefiningOp<ColumnsOp>();
-    return columns ? columns.getBuffer() : memory;
-  };
-  if (bufferOf(input) == bufferOf(output))
-    return op->emitOpError("input and output must be different buffers, as "
-                           "threads read all of a row's input");
-  return success();
-}
-
-static LogicalResult checkRaw(Operation *op, Value weight, int64_t columns,
-                              StringRef what) {
-  WeightType type = weightOf(weight);
-  if (type.getFormat() != PackFormat::Raw || type.getColumns() != columns)
-    return op->emitOpError() << what << " must be raw with " << columns
-                             << " columns, got " << type;
   return success();
 }
 
@@ -352,9 +279,10 @@ LogicalResult LinearOp::verify() {
            << *getGroup() << " and " << weight.getGroup();
   int64_t rows = weight.getRows();
   bool quantizes = getEpilogue() == Epilogue::SiluMulQuantize;
-  if (quantizes || getEpilogue() == Epilogue::SiluMul) {
+  if (getEpilogue() != Epilogue::Store && getEpilogue() != Epilogue::Add) {
     if (rows % 32)
-      return emitOpError("silu_mul needs a multiple of 32 rows, got ") << rows;
+      return emitOpError() << stringifyEpilogue(getEpilogue())
+                           << " needs a multiple of 32 rows, got " << rows;
     rows /= 2;
   }
   if (quantizes != bool(getFloats()) || quantizes != bool(getOutputGroup()) ||
@@ -365,67 +293,6 @@ LogicalResult LinearOp::verify() {
     return checkGatedRecords(*this, rows);
   if (failed(checkGrouped(*this, getOutput(), rows, std::nullopt, "output")))
     return failure();
-  return checkSeparate(*this, getInput(), getOutput());
-}
-
-//===----------------------------------------------------------------------===//
-// Rows
-//===----------------------------------------------------------------------===//
-
-/// Checks a raw vector of `columns` elements.
-static LogicalResult checkVector(Operation *op, Value weight, int64_t columns,
-                                 StringRef what) {
-  if (weightOf(weight).getRows() != 1)
-    return op->emitOpError()
-           << what << " must have one row, got " << weight.getType();
-  return checkRaw(op, weight, columns, what);
-}
-
-LogicalResult RMSNormOp::verify() {
-  int64_t columns = weightOf(getGamma()).getColumns();
-  if (failed(checkVector(*this, getGamma(), columns, "gamma")) ||
-      failed(checkColumns(*this, getInput(), columns, "input")))
-    return failure();
-  return checkGrouped(*this, getOutput(), columns, getGroup(), "output");
-}
-
-LogicalResult LayerNormOp::verify() {
-  int64_t columns = weightOf(getGamma()).getColumns();
-  if (failed(checkVector(*this, getGamma(), columns, "gamma")) ||
-      failed(checkVector(*this, getBeta(), columns, "beta")) ||
-      failed(checkColumns(*this, getInput(), columns, "input")))
-    return failure();
-  return checkGrouped(*this, getOutput(), columns, getGroup(), "output");
-}
-
-LogicalResult BiasOp::verify() {
-  int64_t columns = weightOf(getBias()).getColumns();
-  if (failed(checkVector(*this, getBias(), columns, "bias")))
-    return failure();
-  return checkColumns(*this, getBuffer(), columns, "buffer");
-}
-
-LogicalResult AddPositionsOp::verify() {
-  WeightType table = weightOf(getTable());
-  if (failed(checkRaw(*this, getTable(), table.getColumns(), "table")))
-    return failure();
-  int64_t offset = getOffset();
-  if (offset < 0 || offset >= table.getRows())
-    return emitOpError("offset must be in [0, ")
-           << table.getRows() << "), got " << offset;
-  return checkColumns(*this, getBuffer(), table.getColumns(), "buffer");
-}
-
-LogicalResult QuantizeOp::verify() {
-  if (failed(checkColumns(*this, getInput(), getColumns(), "input")))
-    return failure();
-  return checkRecords(*this, getOutput(), getColumns(), getGroup(), "output");
-}
-
-LogicalResult GatherRowsOp::verify() {
-  if (columnsOf(getInput()) != columnsOf(getOutput()))
-    return emitOpError("input and output must have equal columns, got ")
-           << columnsOf(getInput()) << " and " << columnsOf(getOutput());
   return checkSeparate(*this, getInput(), getOutput());
 }
 
@@ -449,7 +316,12 @@ template <typename CacheOp> static LogicalResult verifyGeometry(CacheOp op) {
 LogicalResult RopeAppendOp::verify() {
   if (failed(verifyGeometry(*this)))
     return failure();
-  return checkRaw(*this, getTable(), getHeadDim(), "table");
+  int64_t rotated = weightOf(getTable()).getColumns();
+  if (rotated % 2 || rotated > int64_t(getHeadDim()))
+    return emitOpError("table must have an even number of columns, at most "
+                       "head_dim ")
+           << getHeadDim() << ", got " << rotated;
+  return checkRaw(*this, getTable(), rotated, "table");
 }
 
 void RopeAppendOp::getEffects(

@@ -26,7 +26,16 @@ def Kernel_Epilogue : Kernel_Enum<"Epilogue", "what a product does with its sums
   I32EnumAttrCase<"Store", 0, "store">,
   I32EnumAttrCase<"Add", 1, "add">,
   I32EnumAttrCase<"SiluMul", 2, "silu_mul">,
-  I32EnumAttrCase<"SiluMulQuantize", 3, "silu_mul_quantize">
+  I32EnumAttrCase<"SiluMulQuantize", 3, "silu_mul_quantize">,
+  I32EnumAttrCase<"GeluMul", 4, "gelu_mul">,
+  I32EnumAttrCase<"GeluTanhMul", 5, "gelu_tanh_mul">
+]>;
+
+def Kernel_Activation : Kernel_Enum<"Activation", "what becomes of a sum with a bias, as for llmopt.bias", [
+  I32EnumAttrCase<"None", 0, "none">,
+  I32EnumAttrCase<"Relu", 1, "relu">,
+  I32EnumAttrCase<"Gelu", 2, "gelu">,
+  I32EnumAttrCase<"GeluTanh", 3, "gelu_tanh">
 ]>;
 
 def Kernel_KVFormat : Kernel_Enum<"KVFormat", "numbers that the KV cache holds, as llmopt_kv_format of the model ABI", [
@@ -228,7 +237,7 @@ def Kernel_LinearOp : Kernel_Op<"linear"> {
     ```
 
     Constraints: N1 record inputs come with a group and an integer weight, f32 inputs without a group; N2 the input's row fits the weight's columns;
-    N3 the output has the weight's rows (half of them for silu_mul), up to the padding to 16; N4 the group is a positive multiple of 32;
+    N3 the output has the weight's rows (half of them for the epilogues that multiply), up to the padding to 16; N4 the group is a positive multiple of 32;
     N5 input and output are different buffers; N6 the group divides those of the weight, if it has some; N7 exactly silu_mul_quantize has floats and
     an output group, and an input of records, its output holds such records, and floats have room for a group, a scale and a bias for each group of a
     record.
@@ -280,12 +289,50 @@ def Kernel_LayerNormOp : Kernel_Op<"layer_norm"> {
 def Kernel_BiasOp : Kernel_Op<"bias"> {
   let summary = "a constant row added in place";
   let description = [{
-    `buffer[r, :] += bias`; with `relu` negative sums become zero.
+    `buffer[r, :] = activation(buffer[r, :] + bias)`
 
     Constraints: B1 the bias is raw [1, columns] and the buffer has these columns.
   }];
-  let arguments = (ins Arg<Kernel_Floats, "", [MemRead, MemWrite]>:$buffer, Kernel_WeightType:$bias, UnitAttr:$relu);
-  let assemblyFormat = "(`relu` $relu^)? $buffer `,` $bias attr-dict `:` type($buffer) `,` qualified(type($bias))";
+  let arguments = (ins Arg<Kernel_Floats, "", [MemRead, MemWrite]>:$buffer, Kernel_WeightType:$bias,
+                       DefaultValuedAttr<Kernel_Activation, "::llmopt::kernel::Activation::None">:$activation);
+  let assemblyFormat = "($activation^)? $buffer `,` $bias attr-dict `:` type($buffer) `,` qualified(type($bias))";
+  let hasVerifier = 1;
+}
+
+def Kernel_HeadNormOp : Kernel_Op<"head_norm"> {
+  let summary = "heads normalised in place";
+  let description = [{
+    `llmopt.head_norm`, in place.
+
+    Constraints: V1 gamma is raw [1, length], and its length divides the columns of the buffer.
+  }];
+  let arguments = (ins Arg<Kernel_Floats, "", [MemRead, MemWrite]>:$buffer, Kernel_WeightType:$gamma, F32Attr:$epsilon);
+  let assemblyFormat = "$buffer `,` $gamma attr-dict `:` type($buffer) `,` qualified(type($gamma))";
+  let hasVerifier = 1;
+}
+
+def Kernel_ScaleOp : Kernel_Op<"scale"> {
+  let summary = "rows multiplied by a constant in place";
+  let arguments = (ins Arg<Kernel_Floats, "", [MemRead, MemWrite]>:$buffer, F32Attr:$factor);
+  let assemblyFormat = "$buffer attr-dict `:` type($buffer)";
+}
+
+def Kernel_SoftcapOp : Kernel_Op<"softcap"> {
+  let summary = "rows bounded smoothly in place";
+  let description = [{ `buffer[r, :] = cap * tanh(buffer[r, :] / cap)` }];
+  let arguments = (ins Arg<Kernel_Floats, "", [MemRead, MemWrite]>:$buffer, F32Attr:$cap);
+  let assemblyFormat = "$buffer attr-dict `:` type($buffer)";
+}
+
+def Kernel_AddOp : Kernel_Op<"add"> {
+  let summary = "rows added to others in place";
+  let description = [{
+    `buffer[r, :] += input[r, :]`
+
+    Constraints: A1 equal columns; A2 input and buffer are different.
+  }];
+  let arguments = (ins Arg<Kernel_Floats, "", [MemRead]>:$input, Arg<Kernel_Floats, "", [MemRead, MemWrite]>:$buffer);
+  let assemblyFormat = "$input `->` $buffer attr-dict `:` type($input) `,` type($buffer)";
   let hasVerifier = 1;
 }
 
@@ -330,8 +377,8 @@ def Kernel_RopeAppendOp : Kernel_Op<"rope_append", [DeclareOpInterfaceMethods<Me
   let description = [{
     A row of qkv is [q of all heads | k of all kv_heads | v of all kv_heads]. `kv` is the format of the cache.
 
-    Constraints: H1 heads is a positive multiple of kv_heads, qkv has (heads + 2 kv_heads) * head_dim columns; H2 the table is raw
-    [max_positions, head_dim]; H4 head_dim is a positive multiple of 8, at most 256.
+    Constraints: H1 heads is a positive multiple of kv_heads, qkv has (heads + 2 kv_heads) * head_dim columns; H2 the table is raw, with an
+    even number of columns, at most head_dim, as for `llmopt.rope`; H4 head_dim is a positive multiple of 8, at most 256.
   }];
   let arguments = (ins Kernel_Floats:$qkv, Kernel_WeightType:$table, I64Attr:$layer,
                        I64Attr:$heads, I64Attr:$kv_heads, I64Attr:$head_dim,

@@ -248,14 +248,18 @@ LogicalResult LinearOp::verify() {
 // The rest of a transformer block
 //===----------------------------------------------------------------------===//
 
+template <typename NormOp> static LogicalResult checkEpsilon(NormOp op) {
+  if (op.getEpsilon().isNegative())
+    return op.emitOpError("epsilon must not be negative, got ")
+           << op.getEpsilon().convertToFloat();
+  return success();
+}
+
 LogicalResult RMSNormOp::verify() {
   if (failed(checkLastDimension(*this, getInput(), shapeOf(getGamma())[0],
                                 "the input")))
     return failure();
-  if (getEpsilon().isNegative())
-    return emitOpError("epsilon must not be negative, got ")
-           << getEpsilon().convertToFloat();
-  return success();
+  return checkEpsilon(*this);
 }
 
 LogicalResult LayerNormOp::verify() {
@@ -263,9 +267,31 @@ LogicalResult LayerNormOp::verify() {
     if (failed(checkLastDimension(*this, getInput(), shapeOf(vector)[0],
                                   "the input")))
       return failure();
-  if (getEpsilon().isNegative())
-    return emitOpError("epsilon must not be negative, got ")
-           << getEpsilon().convertToFloat();
+  return checkEpsilon(*this);
+}
+
+LogicalResult HeadNormOp::verify() {
+  if (failed(checkRank(*this, getInput(), "the input")))
+    return failure();
+  int64_t length = shapeOf(getGamma())[0], columns = shapeOf(getInput()).back();
+  if (length <= 0 || columns % length)
+    return emitOpError("the length of gamma must divide the last dimension, "
+                       "got ")
+           << length << " and " << columns;
+  return checkEpsilon(*this);
+}
+
+LogicalResult ScaleOp::verify() {
+  if (!getFactor().isFinite())
+    return emitOpError("factor must be finite, got ")
+           << getFactor().convertToFloat();
+  return success();
+}
+
+LogicalResult SoftcapOp::verify() {
+  if (!getCap().isFinite() || getCap().isNegative() || getCap().isZero())
+    return emitOpError("cap must be finite and positive, got ")
+           << getCap().convertToFloat();
   return success();
 }
 
@@ -315,10 +341,14 @@ LogicalResult RopeOp::verify() {
     return emitOpError("head_dim must be even and positive and heads positive, "
                        "got head_dim ")
            << headDim << " and heads " << heads;
-  if (failed(checkLastDimension(*this, getInput(), heads * headDim,
-                                "the input")) ||
-      failed(checkLastDimension(*this, getTable(), headDim, "the table")))
+  if (failed(
+          checkLastDimension(*this, getInput(), heads * headDim, "the input")))
     return failure();
+  int64_t rotated = shapeOf(getTable())[1];
+  if (rotated <= 0 || rotated % 2 || rotated > headDim)
+    return emitOpError("the table must have an even number of columns, at most "
+                       "head_dim ")
+           << headDim << ", got " << rotated;
   return checkLeading(*this, shapeOf(getInput()), shapeOf(getPositions()),
                       "input and positions");
 }

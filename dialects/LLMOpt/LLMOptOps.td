@@ -183,16 +183,62 @@ def LLMOpt_LayerNormOp : LLMOpt_PureOp<"layer_norm", [AllTypesMatch<["input", "r
   let hasVerifier = 1;
 }
 
+def LLMOpt_HeadNormOp : LLMOpt_PureOp<"head_norm", [AllTypesMatch<["input", "result"]>]> {
+  let summary = "root mean square normalisation of every head";
+  let description = [{
+    `llmopt.rms_norm` of consecutive parts of the last dimension, which have the length of gamma: of the heads of queries or keys (Henry et al., 2020).
+
+    Constraints: N1 the length of gamma divides the last dimension; N2 epsilon is not negative.
+  }];
+  let arguments = (ins LLMOpt_Activations:$input, LLMOpt_Vector:$gamma, F32Attr:$epsilon);
+  let results = (outs LLMOpt_Activations:$result);
+  let assemblyFormat = "$input `,` $gamma attr-dict `:` type($input) `,` qualified(type($gamma))";
+  let hasVerifier = 1;
+}
+
+def LLMOpt_Activation : LLMOpt_Enum<"Activation", "function of a sum", [
+  I32EnumAttrCase<"Relu", 0, "relu">,
+  I32EnumAttrCase<"Gelu", 1, "gelu">,
+  I32EnumAttrCase<"GeluTanh", 2, "gelu_tanh">
+]>;
+
 def LLMOpt_BiasOp : LLMOpt_PureOp<"bias", [AllTypesMatch<["input", "result"]>]> {
   let summary = "addition of a constant vector";
   let description = [{
-    `result = input + bias` over the last dimension; with `relu` negative results become zero.
+    `result = activation(input + bias)` over the last dimension; the sum itself without an activation. relu(x) = max(x, 0);
+    gelu(x) = x / 2 * (1 + erf(x / sqrt(2))); gelu_tanh is its approximation x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3))).
 
     Constraints: U1 the bias has the length of the last dimension.
   }];
-  let arguments = (ins LLMOpt_Activations:$input, LLMOpt_Vector:$bias, UnitAttr:$relu);
+  let arguments = (ins LLMOpt_Activations:$input, LLMOpt_Vector:$bias, OptionalAttr<LLMOpt_Activation>:$activation);
   let results = (outs LLMOpt_Activations:$result);
-  let assemblyFormat = "(`relu` $relu^)? $input `,` $bias attr-dict `:` type($input) `,` qualified(type($bias))";
+  let assemblyFormat = "($activation^)? $input `,` $bias attr-dict `:` type($input) `,` qualified(type($bias))";
+  let hasVerifier = 1;
+}
+
+def LLMOpt_ScaleOp : LLMOpt_PureOp<"scale", [AllTypesMatch<["input", "result"]>]> {
+  let summary = "product with a constant";
+  let description = [{
+    `result = factor * input`, of embeddings or logits.
+
+    Constraints: B1 the factor is finite.
+  }];
+  let arguments = (ins LLMOpt_Activations:$input, F32Attr:$factor);
+  let results = (outs LLMOpt_Activations:$result);
+  let assemblyFormat = "$input attr-dict `:` type($input)";
+  let hasVerifier = 1;
+}
+
+def LLMOpt_SoftcapOp : LLMOpt_PureOp<"softcap", [AllTypesMatch<["input", "result"]>]> {
+  let summary = "smooth bounds of logits";
+  let description = [{
+    `result = cap * tanh(input / cap)`
+
+    Constraints: F1 the cap is finite and positive.
+  }];
+  let arguments = (ins LLMOpt_Activations:$input, F32Attr:$cap);
+  let results = (outs LLMOpt_Activations:$result);
+  let assemblyFormat = "$input attr-dict `:` type($input)";
   let hasVerifier = 1;
 }
 
@@ -214,11 +260,15 @@ def LLMOpt_PositionEmbeddingOp : LLMOpt_PureOp<"position_embedding"> {
   }];
 }
 
-def LLMOpt_GluActivation : LLMOpt_Enum<"GluActivation", "function of the gate", [I32EnumAttrCase<"Silu", 0, "silu">]>;
+def LLMOpt_GluActivation : LLMOpt_Enum<"GluActivation", "function of the gate", [
+  I32EnumAttrCase<"Silu", 0, "silu">,
+  I32EnumAttrCase<"Gelu", 1, "gelu">,
+  I32EnumAttrCase<"GeluTanh", 2, "gelu_tanh">
+]>;
 
 def LLMOpt_GluOp : LLMOpt_PureOp<"glu", [SameOperandsAndResultType]> {
   let summary = "gated linear unit";
-  let description = [{ `result = activation(gate) * up`; silu(x) = x / (1 + exp(-x)). }];
+  let description = [{ `result = activation(gate) * up`; silu(x) = x / (1 + exp(-x)), the others as in `llmopt.bias`. }];
   let arguments = (ins LLMOpt_GluActivation:$activation, LLMOpt_Activations:$gate, LLMOpt_Activations:$up);
   let results = (outs LLMOpt_Activations:$result);
   let assemblyFormat = "$activation $gate `,` $up attr-dict `:` qualified(type($result))";
@@ -254,12 +304,12 @@ def LLMOpt_RowPositionsOp : LLMOpt_PureOp<"row_positions"> {
 def LLMOpt_RopeOp : LLMOpt_PureOp<"rope", [AllTypesMatch<["input", "result"]>]> {
   let summary = "rotary position embedding";
   let description = [{
-    Rotates each head of `input[..., heads * head_dim]` (Su et al., 2021), halves convention: with d = head_dim / 2,
-    c = table[p, 0:d], s = table[p, d:2d], (x1, x2) the halves of a head:
-    `(x1, x2) -> (x1 * c - x2 * s, x2 * c + x1 * s)`. Position p comes from `positions[...]`.
+    Rotates the first columns of each head of `input[..., heads * head_dim]` (Su et al., 2021), as many as the table has, halves convention:
+    with 2d columns, c = table[p, 0:d], s = table[p, d:2d], (x1, x2) the halves of the first 2d elements of a head:
+    `(x1, x2) -> (x1 * c - x2 * s, x2 * c + x1 * s)`; the rest of the head stays. Position p comes from `positions[...]`.
 
-    Constraints: O1 head_dim is even and positive, heads * head_dim is the last dimension; O2 the table is [max_positions, head_dim];
-    O3 positions have the input's leading dimensions.
+    Constraints: O1 head_dim is even and positive, heads * head_dim is the last dimension; O2 the table's columns are even, positive and at
+    most head_dim; O3 positions have the input's leading dimensions.
   }];
   let arguments = (ins LLMOpt_Activations:$input, LLMOpt_Indices:$positions, 2DTensorOf<[F32]>:$table, I64Attr:$heads, I64Attr:$head_dim);
   let results = (outs LLMOpt_Activations:$result);

@@ -6,19 +6,15 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "dialects/Kernel/KernelOps.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "passes/Lowering/Accesses.h"
-#include "passes/Lowering/CallFrame.h"
-#include "passes/Lowering/KernelClasses.h"
+#include "passes/Lowering/ForwardExpander.h"
 #include "passes/Lowering/KernelKeys.h"
-#include "passes/Lowering/Kernels/Kernels.h"
 #include "passes/Lowering/LoweringAttributes.h"
 #include "passes/Lowering/Passes.h"
-#include "passes/Lowering/TimeStamps.h"
 #include "target/CallLayout.h"
 #include "llvm/ADT/TypeSwitch.h"
 #include "llvm/Support/MathExtras.h"
@@ -33,75 +29,6 @@ using namespace mlir;
 
 namespace {
 
-/// What the functions of a module share.
-struct ExpandContext {
-  ExpandContext(Isa isa, bool profile) : isa(isa), profile(profile) {}
-
-  Isa isa;
-  bool profile;             ///< count the time of kernels
-  int64_t scratchBytes = 0; ///< per thread
-  func::FuncOp forwardRow;  ///< expanded, for calls of one row; or null
-  KernelClasses classes;    ///< of all functions
-  DenseMap<Operation *, unsigned> classOf;
-};
-
-/// Replaces a function on kernel operations by one that calls kernels.
-class ForwardExpander {
-public:
-  ForwardExpander(func::FuncOp kernels, ExpandContext &context)
-      : kernels(kernels), module(kernels->getParentOfType<ModuleOp>()),
-        builder(kernels), context(context),
-        isRow(kernels.getName() == kernel::kForwardRowName) {}
-
-  /// The new function, of the same name; the old one is to be erased.
-  FailureOr<func::FuncOp> run();
-
-private:
-  void findTail();
-  LogicalResult checkTail();
-  func::FuncOp createEntry();
-  LogicalResult expandBody(KernelBuilder &k);
-  LogicalResult expandRange(Block::iterator first, Block::iterator last);
-  LogicalResult expand(Operation &op);
-  void expandOp(kernel::WeightOp op, KernelBuilder &k);
-  void expandOp(kernel::BufferOp op, KernelBuilder &k);
-  void expandOp(kernel::ColumnsOp op, KernelBuilder &k);
-  void expandOp(kernel::LogitsOp op, KernelBuilder &k);
-  void expandOp(kernel::EmbeddingOp op, KernelBuilder &k);
-  void expandOp(kernel::LinearOp op, KernelBuilder &k);
-  void expandOp(kernel::RMSNormOp op, KernelBuilder &k);
-  void expandOp(kernel::LayerNormOp op, KernelBuilder &k);
-  void expandOp(kernel::BiasOp op, KernelBuilder &k);
-  void expandOp(kernel::AddPositionsOp op, KernelBuilder &k);
-  void expandOp(kernel::QuantizeOp op, KernelBuilder &k);
-  void expandOp(kernel::GatherRowsOp op, KernelBuilder &k);
-  void expandOp(kernel::RopeAppendOp op, KernelBuilder &k);
-  void expandOp(kernel::AttentionOp op, KernelBuilder &k);
-  void expandOp(kernel::BarrierOp op, KernelBuilder &k);
-
-  func::FuncOp rowKernel(RowKernel kernel, int64_t group = 0,
-                         PackedFormat format = PackedLayout::F32) {
-    return getOrCreateKernel(module,
-                             RowKernelKey{kernel, group, format, context.isa});
-  }
-  Value rowsOf(Value memory, KernelBuilder &k);
-  /// Thread and threads by which the computation of `memory` is divided.
-  std::pair<Value, Value> shareOf(Value memory, KernelBuilder &k);
-  /// The address of a buffer, a weight, or the logits.
-  Value at(Value value) { return addresses.lookup(value); }
-
-  func::FuncOp kernels;
-  ModuleOp module;
-  OpBuilder builder;
-  ExpandContext &context;
-  bool isRow; ///< calls have one row
-  CallFrame frame;
-  TimeStamps stamps;
-  Value scratch; ///< of kernels, after the private buffers
-  DenseMap<Value, Value> addresses;
-  Block::iterator tail; ///< first operation for rows whose logits are wanted
-};
-
 struct ExpandKernels : llmopt::impl::ExpandKernelsBase<ExpandKernels> {
   using ExpandKernelsBase::ExpandKernelsBase;
   void runOnOperation() override;
@@ -112,16 +39,6 @@ struct ExpandKernels : llmopt::impl::ExpandKernelsBase<ExpandKernels> {
 //===----------------------------------------------------------------------===//
 // Memory
 //===----------------------------------------------------------------------===//
-
-static int64_t columnsOf(Value weight) {
-  return cast<kernel::WeightType>(weight.getType()).getColumns();
-}
-
-/// Elements from one row to the next.
-static int64_t strideOf(Value memory) {
-  auto type = cast<MemRefType>(memory.getType());
-  return type.getStridesAndOffset().first.front();
-}
 
 static int64_t strideBytesOf(Value memory) {
   auto type = cast<MemRefType>(memory.getType());
@@ -208,67 +125,6 @@ void ForwardExpander::expandOp(kernel::LinearOp op, KernelBuilder &k) {
          arguments);
 }
 
-void ForwardExpander::expandOp(kernel::RMSNormOp op, KernelBuilder &k) {
-  int64_t group = op.getGroup().value_or(0);
-  func::FuncOp callee = group ? rowKernel(RowKernel::RmsNormQuantize, group)
-                              : rowKernel(RowKernel::RmsNorm);
-  auto [thread, threads] = shareOf(op.getOutput(), k);
-  // Records are counted in bytes, rows in floats: both are elements.
-  k.call(callee,
-         {at(op.getInput()), k.size(strideOf(op.getInput())), at(op.getGamma()),
-          at(op.getOutput()), k.size(strideOf(op.getOutput())),
-          rowsOf(op.getOutput(), k), k.size(columnsOf(op.getGamma())),
-          k.constantF32(op.getEpsilon().convertToFloat()), thread, threads});
-}
-
-void ForwardExpander::expandOp(kernel::LayerNormOp op, KernelBuilder &k) {
-  int64_t group = op.getGroup().value_or(0);
-  func::FuncOp callee = group ? rowKernel(RowKernel::LayerNormQuantize, group)
-                              : rowKernel(RowKernel::LayerNorm);
-  auto [thread, threads] = shareOf(op.getOutput(), k);
-  k.call(callee,
-         {at(op.getInput()), k.size(strideOf(op.getInput())), at(op.getGamma()),
-          at(op.getBeta()), at(op.getOutput()),
-          k.size(strideOf(op.getOutput())), rowsOf(op.getOutput(), k),
-          k.size(columnsOf(op.getGamma())),
-          k.constantF32(op.getEpsilon().convertToFloat()), thread, threads});
-}
-
-void ForwardExpander::expandOp(kernel::BiasOp op, KernelBuilder &k) {
-  k.call(rowKernel(op.getRelu() ? RowKernel::BiasRelu : RowKernel::Bias),
-         {at(op.getBuffer()), k.size(strideOf(op.getBuffer())),
-          at(op.getBias()), rowsOf(op.getBuffer(), k),
-          k.size(columnsOf(op.getBias())), frame.thread, frame.threads});
-}
-
-void ForwardExpander::expandOp(kernel::AddPositionsOp op, KernelBuilder &k) {
-  Value positions =
-      k.load(k.ptrType(), frame.call, int64_t(CallLayout::positions));
-  k.call(rowKernel(RowKernel::AddPositions),
-         {positions, at(op.getTable()), k.size(int64_t(op.getOffset())),
-          at(op.getBuffer()), k.size(strideOf(op.getBuffer())),
-          rowsOf(op.getBuffer(), k), k.size(columnsOf(op.getTable())),
-          frame.thread, frame.threads});
-}
-
-void ForwardExpander::expandOp(kernel::QuantizeOp op, KernelBuilder &k) {
-  auto [thread, threads] = shareOf(op.getOutput(), k);
-  k.call(rowKernel(RowKernel::Quantize, op.getGroup()),
-         {at(op.getInput()), k.size(strideOf(op.getInput())),
-          at(op.getOutput()), k.size(strideOf(op.getOutput())),
-          rowsOf(op.getOutput(), k), k.size(int64_t(op.getColumns())), thread,
-          threads});
-}
-
-void ForwardExpander::expandOp(kernel::GatherRowsOp op, KernelBuilder &k) {
-  auto type = cast<MemRefType>(op.getOutput().getType());
-  k.call(rowKernel(RowKernel::GatherRows),
-         {at(op.getInput()), k.size(strideOf(op.getInput())),
-          frame.logitRowIndex, at(op.getOutput()),
-          k.size(strideOf(op.getOutput())), frame.logitRows,
-          k.size(type.getDimSize(1)), frame.thread, frame.threads});
-}
-
 void ForwardExpander::expandOp(kernel::RopeAppendOp op, KernelBuilder &k) {
   k.call(getOrCreateKernel(module, keyOf(op, context.isa)),
          {frame.call, at(op.getQkv()), k.size(strideOf(op.getQkv())),
@@ -351,15 +207,16 @@ LogicalResult ForwardExpander::expand(Operation &op) {
       .Case<kernel::WeightOp, kernel::BufferOp, kernel::ColumnsOp,
             kernel::LogitsOp, kernel::EmbeddingOp, kernel::LinearOp,
             kernel::RMSNormOp, kernel::LayerNormOp, kernel::BiasOp,
-            kernel::AddPositionsOp, kernel::QuantizeOp, kernel::GatherRowsOp,
-            kernel::RopeAppendOp, kernel::AttentionOp, kernel::BarrierOp>(
-          [&](auto typed) {
-            expandOp(typed, k);
-            if (auto place = context.classOf.find(&op);
-                place != context.classOf.end())
-              stamps.record(k, place->second);
-            return success();
-          })
+            kernel::HeadNormOp, kernel::ScaleOp, kernel::SoftcapOp,
+            kernel::AddOp, kernel::AddPositionsOp, kernel::QuantizeOp,
+            kernel::GatherRowsOp, kernel::RopeAppendOp, kernel::AttentionOp,
+            kernel::BarrierOp>([&](auto typed) {
+        expandOp(typed, k);
+        if (auto place = context.classOf.find(&op);
+            place != context.classOf.end())
+          stamps.record(k, place->second);
+        return success();
+      })
       .Default([](Operation *other) {
         return other->emitOpError("is no kernel operation");
       });

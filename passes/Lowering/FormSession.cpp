@@ -76,7 +76,7 @@ static RankedTensorType overRows(Type type) {
 /// operands.
 static bool isRowwise(Operation &op) {
   if (isa<EmbeddingOp, LinearOp, RMSNormOp, GluOp, SplitOp, RopeOp, LayerNormOp,
-          BiasOp, PositionEmbeddingOp>(op))
+          BiasOp, HeadNormOp, ScaleOp, SoftcapOp, PositionEmbeddingOp>(op))
     return true;
   auto isOverRows = [](Type type) { return static_cast<bool>(overRows(type)); };
   return op.hasTrait<OpTrait::Elementwise>() &&
@@ -218,6 +218,36 @@ LogicalResult RowRewriter::rewrite(Operation &op) {
 // The function
 //===----------------------------------------------------------------------===//
 
+/// A product that nothing else reads, perhaps with a bias.
+static bool isProduct(Value value) {
+  auto bias = value.getDefiningOp<BiasOp>();
+  if (bias && !bias.getActivation() && bias->hasOneUse())
+    value = bias.getInput();
+  return value.hasOneUse() && value.getDefiningOp<LinearOp>();
+}
+
+/// Makes `(residual + product) + product` of `(product + product) + residual`,
+/// which parallel blocks compute, so that products are what is added to the
+/// residual stream.
+static void reorderParallelSums(func::FuncOp main) {
+  for (arith::AddFOp sum :
+       llvm::make_early_inc_range(main.getOps<arith::AddFOp>())) {
+    for (unsigned index : {0, 1}) {
+      auto products = sum->getOperand(index).getDefiningOp<arith::AddFOp>();
+      Value residual = sum->getOperand(1 - index);
+      if (!products || !products->hasOneUse() || isProduct(residual) ||
+          !isProduct(products.getLhs()) || !isProduct(products.getRhs()))
+        continue;
+      OpBuilder builder(sum);
+      Value first = arith::AddFOp::create(builder, products.getLoc(), residual,
+                                          products.getLhs());
+      sum->setOperands({first, products.getRhs()});
+      products.erase();
+      break;
+    }
+  }
+}
+
 /// Adds biases of products after the sums with the residual stream, so that the
 /// products are what is added to it.
 static void sinkBiases(func::FuncOp main) {
@@ -225,7 +255,7 @@ static void sinkBiases(func::FuncOp main) {
        llvm::make_early_inc_range(main.getOps<arith::AddFOp>())) {
     for (unsigned index : {0, 1}) {
       auto bias = sum->getOperand(index).getDefiningOp<BiasOp>();
-      if (!bias || bias.getRelu() || !bias->hasOneUse() ||
+      if (!bias || bias.getActivation() || !bias->hasOneUse() ||
           !bias.getInput().getDefiningOp<LinearOp>())
         continue;
       sum->setOperand(index, bias.getInput());
@@ -282,6 +312,7 @@ void FormSession::runOnOperation() {
     return signalPassFailure();
   }
   eraseDeadOperations(main);
+  reorderParallelSums(main);
   sinkBiases(main);
   FailureOr<SessionSignature> signature = SessionSignature::analyze(main, kv);
   if (failed(signature) || failed(RowRewriter(*signature).run()))

@@ -169,17 +169,23 @@ LogicalResult FusePattern<RootOp>::fuse(RootOp root, ArrayRef<Value> factors,
   return success();
 }
 
-/// What is rotated, or the value itself.
-static Value beforeRope(Value value) {
+/// What is rotated, normalised or gets a bias, or the value itself.
+static Value beforeUpdates(Value value) {
   auto rope = value.getDefiningOp<RopeOp>();
-  return rope && rope->hasOneUse() ? rope.getInput() : value;
+  if (rope && rope->hasOneUse())
+    value = rope.getInput();
+  while (value.hasOneUse() &&
+         isa_and_nonnull<BiasOp, HeadNormOp>(value.getDefiningOp()))
+    value = value.getDefiningOp()->getOperand(0);
+  return value;
 }
 
 LogicalResult FuseAttention::matchAndRewrite(CachedAttentionOp op,
                                              PatternRewriter &rewriter) const {
-  return fuse(
-      op, {beforeRope(op.getQuery()), beforeRope(op.getKey()), op.getValue()},
-      /*interleaved=*/false, rewriter);
+  return fuse(op,
+              {beforeUpdates(op.getQuery()), beforeUpdates(op.getKey()),
+               beforeUpdates(op.getValue())},
+              /*interleaved=*/false, rewriter);
 }
 
 void FuseLinears::runOnOperation() {

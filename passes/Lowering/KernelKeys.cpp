@@ -49,6 +49,10 @@ static Epilogue epilogueOf(kernel::Epilogue epilogue) {
     return Epilogue::SiluMul;
   case kernel::Epilogue::SiluMulQuantize:
     return Epilogue::SiluMulQuantize;
+  case kernel::Epilogue::GeluMul:
+    return Epilogue::GeluMul;
+  case kernel::Epilogue::GeluTanhMul:
+    return Epilogue::GeluTanhMul;
   }
   llvm_unreachable("all epilogues are handled");
 }
@@ -75,7 +79,11 @@ static AttentionKernelKey geometryOf(AttentionOp op, AttentionKernel kernel,
 }
 
 AttentionKernelKey llmopt::keyOf(kernel::RopeAppendOp op, Isa isa) {
-  return geometryOf(op, AttentionKernel::RopeAppend, 1, isa);
+  AttentionKernelKey key = geometryOf(op, AttentionKernel::RopeAppend, 1, isa);
+  auto table = cast<kernel::WeightType>(op.getTable().getType());
+  if (table.getColumns() != key.headDim)
+    key.rotated = table.getColumns();
+  return key;
 }
 
 AttentionKernelKey llmopt::keyOf(kernel::AttentionOp op, Isa isa) {

@@ -23,6 +23,8 @@ private:
   void deferAfterAttention();
   LogicalResult placeAttention(CachedAttentionOp op);
   LogicalResult placeColumns(CachedAttentionOp op, ArrayRef<Value> parts);
+  LogicalResult placeParts(CachedAttentionOp op, SplitOp split,
+                           ArrayRef<Value> parts);
   void placeGlu(GluOp op);
   void placeSum(arith::AddFOp op);
 
@@ -43,10 +45,14 @@ static int64_t columnsOf(Value value) {
 LogicalResult Placer::placeHead() {
   Operation *terminator = forward.getBody().front().getTerminator();
   Value logits = terminator->getOperand(0);
+  while (logits.hasOneUse() &&
+         isa_and_nonnull<BiasOp, ScaleOp, SoftcapOp>(logits.getDefiningOp()))
+    logits = logits.getDefiningOp()->getOperand(0);
   auto head = logits.getDefiningOp<LinearOp>();
   if (!head || !head->hasOneUse())
     return forward.emitError(
-        "logits must be the result of a product that nothing else reads");
+        "logits must be the result of a product that nothing else reads, "
+        "perhaps with a bias, a factor or a soft cap");
   placement.head = head;
   return success();
 }
@@ -79,11 +85,24 @@ void Placer::deferAfterAttention() {
 // Attention
 //===----------------------------------------------------------------------===//
 
-/// The product of a value, perhaps with a bias that nothing else reads.
+/// What `value` was before biases and norms of heads, which change it in
+/// place, if nothing else reads it.
+static Value beforeUpdates(Value value) {
+  while (value.hasOneUse()) {
+    auto bias = value.getDefiningOp<BiasOp>();
+    if (bias && !bias.getActivation())
+      value = bias.getInput();
+    else if (auto norm = value.getDefiningOp<HeadNormOp>())
+      value = norm.getInput();
+    else
+      break;
+  }
+  return value;
+}
+
+/// The product of a value, perhaps changed in place.
 static LinearOp productBefore(Value value) {
-  if (auto bias = value.getDefiningOp<BiasOp>(); bias && !bias.getRelu())
-    value = bias.getInput();
-  auto linear = value.getDefiningOp<LinearOp>();
+  auto linear = beforeUpdates(value).getDefiningOp<LinearOp>();
   return linear && linear->hasOneUse() ? linear : LinearOp();
 }
 
@@ -132,20 +151,36 @@ LogicalResult Placer::placeAttention(CachedAttentionOp op) {
   placement.covered.insert(query);
   placement.covered.insert(key);
   Value parts[] = {query.getInput(), key.getInput(), op.getValue()};
-  auto split = parts[0].getDefiningOp<SplitOp>();
-  if (!split) {
-    placement.attentions[op] = {Value(), query};
-    return placeColumns(op, parts);
-  }
+  auto split = beforeUpdates(parts[0]).getDefiningOp<SplitOp>();
+  placement.attentions[op] = {split ? split.getInput() : Value(), query};
+  return split ? placeParts(op, split, parts) : placeColumns(op, parts);
+}
+
+LogicalResult Placer::placeParts(CachedAttentionOp op, SplitOp split,
+                                 ArrayRef<Value> parts) {
+  auto isUsedOnce = [](Value part) {
+    return part.hasOneUse() && beforeUpdates(part).hasOneUse();
+  };
+  SmallVector<Value> sources(llvm::map_range(parts, beforeUpdates));
   bool whole = !split.getInterleaved() &&
-               llvm::equal(split.getParts(), ArrayRef<Value>(parts)) &&
-               llvm::all_of(parts, [](Value v) { return v.hasOneUse(); }) &&
+               llvm::equal(split.getParts(), sources) &&
+               llvm::all_of(parts, isUsedOnce) &&
                split.getInput().hasOneUse() && productBefore(split.getInput());
   if (!whole)
     return op.emitOpError("has no kernel form: query, key and value must be "
                           "the parts of one product, used by nothing else");
-  placement.covered.insert(split);
-  placement.attentions[op] = {split.getInput(), query};
+  // Parts that are changed in place need to be seen as columns of the row.
+  if (llvm::equal(sources, parts)) {
+    placement.covered.insert(split);
+    return success();
+  }
+  for (Value part : parts)
+    if (columnsOf(part) % 16)
+      return split.emitOpError("has no kernel form: columns of a query, key or "
+                               "value with a bias or norm of its own must be a "
+                               "multiple of 16, got ")
+             << columnsOf(part);
+  placement.splits.insert(split);
   return success();
 }
 
@@ -187,6 +222,11 @@ static bool readsFloats(LinearOp product, Value value) {
   return product.getInput() == value && !product.getActivationGroup();
 }
 
+/// True for rows of features.
+static bool holdsRows(Value term) {
+  return cast<RankedTensorType>(term.getType()).getRank() == 2;
+}
+
 void Placer::placeSum(arith::AddFOp op) {
   std::pair<Value, Value> orders[] = {{op.getRhs(), op.getLhs()},
                                       {op.getLhs(), op.getRhs()}};
@@ -198,6 +238,11 @@ void Placer::placeSum(arith::AddFOp op) {
     placement.covered.insert(linear);
     return;
   }
+  if (op.getLhs() == op.getRhs())
+    return;
+  for (Value term : op.getOperands())
+    if (holdsRows(term) && isLastReader(op, term))
+      placement.overwritten.try_emplace(op, term);
 }
 
 FailureOr<KernelPlacement> Placer::run() {

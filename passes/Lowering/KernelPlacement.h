@@ -34,10 +34,14 @@ struct KernelPlacement {
 
   llvm::DenseMap<mlir::Operation *, Qkv> attentions;
   llvm::DenseMap<mlir::Operation *, Columns> columns; ///< by product
+  /// Splits whose parts are changed in place, as columns of a row.
+  llvm::DenseSet<mlir::Operation *> splits;
   llvm::DenseMap<mlir::Operation *, GluOp>
       gated; ///< by the product of gate and up
   /// Products that are added to the other term of a sum, by the sum.
   llvm::DenseMap<mlir::Operation *, LinearOp> added;
+  /// Sums without such a product, by the term whose buffer they may overwrite.
+  llvm::DenseMap<mlir::Operation *, mlir::Value> overwritten;
   /// Operations without a kernel of their own, because another kernel covers
   /// them.
   llvm::DenseSet<mlir::Operation *> covered;

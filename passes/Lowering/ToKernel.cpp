@@ -6,10 +6,9 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "passes/Lowering/KernelPlacement.h"
+#include "passes/Lowering/KernelEmitter.h"
 #include "passes/Lowering/Kernels/Kernels.h"
 #include "passes/Lowering/Passes.h"
-#include "passes/Lowering/WeightTable.h"
 #include "target/CallLayout.h"
 #include "llvm/ADT/TypeSwitch.h"
 
@@ -24,73 +23,11 @@ using KernelEpilogue = kernel::Epilogue;
 using kernel::RowDomain;
 
 namespace {
-
-/// Emits the kernels of @forward, operation by operation. The order of the
-/// tensor operations is the order of the kernels, so that a buffer may be
-/// overwritten where nothing later reads the tensor that it holds.
-class KernelEmitter {
-public:
-  KernelEmitter(func::FuncOp tensors, func::FuncOp kernels,
-                KernelPlacement &placement);
-
-  LogicalResult run();
-
-private:
-  LogicalResult emit(Operation &op);
-  LogicalResult emit(EmbeddingOp op);
-  LogicalResult emit(LinearOp op);
-  LogicalResult emit(RMSNormOp op);
-  LogicalResult emit(LayerNormOp op);
-  LogicalResult emit(BiasOp op);
-  LogicalResult emitPositions(arith::AddFOp op, PositionEmbeddingOp positions);
-  void emitNorm(Operation *op, function_ref<void(Value, IntegerAttr)> create);
-  LogicalResult emit(CachedAttentionOp op);
-  LogicalResult emit(arith::AddFOp op);
-  LogicalResult emitLinear(LinearOp op, KernelEpilogue epilogue, Value output);
-  std::optional<int64_t> outputGroupOf(LinearOp op, GluOp glu);
-  LogicalResult emitGated(LinearOp op, GluOp glu, int64_t group);
-
-  Value makeBuffer(Location location, StringRef name, int64_t columns,
-                   RowDomain rows);
-  Value makeRecords(Location location, int64_t columns, int64_t group,
-                    RowDomain rows);
-  Value qkvBuffer(CachedAttentionOp op);
-  Value columnsFor(LinearOp op, const KernelPlacement::Columns &columns);
-  FailureOr<Value> floatsOf(Value tensor, Operation *user);
-  FailureOr<Value> inputOf(LinearOp op);
-  /// The rows that the kernel of an operation covers.
-  RowDomain rowsOf(Operation *op) {
-    return placement.afterAttention.contains(op) ? RowDomain::Logits
-                                                 : RowDomain::Tokens;
-  }
-
-  func::FuncOp tensors;
-  KernelPlacement &placement;
-  kernel::KVFormat kv = kernel::KVFormat::F32;
-  OpBuilder builder;
-  WeightTable weights;
-  /// Buffers that hold a tensor, for all rows or those whose logits are wanted.
-  struct Forms {
-    DenseMap<Value, Value> floats;
-    /// Quantized in groups of the given size.
-    DenseMap<std::pair<Value, int64_t>, Value> records;
-  };
-  Forms &formsOf(RowDomain rows) {
-    return rows == RowDomain::Tokens ? allRows : wantedRows;
-  }
-  Forms allRows, wantedRows;
-  DenseMap<Operation *, Value> qkvBuffers; ///< by attention
-};
-
 struct ToKernel : llmopt::impl::ToKernelBase<ToKernel> {
   void runOnOperation() override;
 };
 
 } // namespace
-
-static int64_t columnsOf(Value tensor) {
-  return cast<RankedTensorType>(tensor.getType()).getShape().back();
-}
 
 static OpBuilder atStart(func::FuncOp function) {
   return OpBuilder::atBlockBegin(&function.getBody().front());
@@ -198,9 +135,10 @@ LogicalResult KernelEmitter::emitLinear(LinearOp op, KernelEpilogue epilogue,
   return success();
 }
 
-/// The group of the records that all readers of a gated product want.
+/// The group of the records that all readers of a gated product want, if its
+/// kernel can make them.
 std::optional<int64_t> KernelEmitter::outputGroupOf(LinearOp op, GluOp glu) {
-  if (!op.getActivationGroup())
+  if (!op.getActivationGroup() || glu.getActivation() != GluActivation::Silu)
     return std::nullopt;
   std::optional<int64_t> group;
   for (Operation *user : glu->getUsers()) {
@@ -257,13 +195,26 @@ Value KernelEmitter::columnsFor(LinearOp op,
   return kernel::ColumnsOp::create(builder, op.getLoc(), type, buffer);
 }
 
+static KernelEpilogue epilogueOf(GluOp op) {
+  switch (op.getActivation()) {
+  case GluActivation::Silu:
+    return KernelEpilogue::SiluMul;
+  case GluActivation::Gelu:
+    return KernelEpilogue::GeluMul;
+  case GluActivation::GeluTanh:
+    return KernelEpilogue::GeluTanhMul;
+  }
+  llvm_unreachable("all activations are handled");
+}
+
 LogicalResult KernelEmitter::emit(LinearOp op) {
   if (op == placement.head) {
     int64_t stride = llmopt_logit_stride(columnsOf(op.getResult()));
     auto type =
         MemRefType::get({ShapedType::kDynamic, stride}, builder.getF32Type());
-    return emitLinear(op, KernelEpilogue::Store,
-                      kernel::LogitsOp::create(builder, op.getLoc(), type));
+    Value logits = kernel::LogitsOp::create(builder, op.getLoc(), type);
+    wantedRows.floats[op.getResult()] = logits;
+    return emitLinear(op, KernelEpilogue::Store, logits);
   }
   auto columns = placement.columns.find(op);
   if (columns != placement.columns.end())
@@ -278,8 +229,26 @@ LogicalResult KernelEmitter::emit(LinearOp op) {
   Value output = makeBuffer(op.getLoc(), glu ? "gated" : "product",
                             columnsOf(result), rowsOf(op));
   formsOf(rowsOf(op)).floats[result] = output;
-  return emitLinear(op, glu ? KernelEpilogue::SiluMul : KernelEpilogue::Store,
-                    output);
+  return emitLinear(op, glu ? epilogueOf(glu) : KernelEpilogue::Store, output);
+}
+
+/// Makes the parts of a query, key and value row that are changed in place.
+LogicalResult KernelEmitter::emit(SplitOp op) {
+  if (!placement.splits.contains(op))
+    return op.emitOpError("has no kernel form outside of attention and gated "
+                          "units");
+  FailureOr<Value> buffer = floatsOf(op.getInput(), op);
+  if (failed(buffer))
+    return failure();
+  int64_t first = 0;
+  for (Value part : op.getParts()) {
+    auto type = kernel::ColumnsOp::viewType(cast<MemRefType>(buffer->getType()),
+                                            first, columnsOf(part));
+    allRows.floats[part] =
+        kernel::ColumnsOp::create(builder, op.getLoc(), type, *buffer);
+    first += columnsOf(part);
+  }
+  return success();
 }
 
 /// Adds a product into the buffer of the other term; the placement has seen to
@@ -290,9 +259,7 @@ LogicalResult KernelEmitter::emit(arith::AddFOp op) {
       return emitPositions(op, positions);
   LinearOp product = placement.added.lookup(op);
   if (!product)
-    return op.emitOpError("has no kernel form: one term must be a product that "
-                          "nothing else reads, the other must not be read "
-                          "later, nor as floats by this product");
+    return emitSum(op);
   Value residual =
       op.getLhs() == product.getResult() ? op.getRhs() : op.getLhs();
   FailureOr<Value> output = floatsOf(residual, op);
@@ -302,91 +269,19 @@ LogicalResult KernelEmitter::emit(arith::AddFOp op) {
   return emitLinear(product, KernelEpilogue::Add, *output);
 }
 
-//===----------------------------------------------------------------------===//
-// Rows
-//===----------------------------------------------------------------------===//
-
-/// Emits a normalisation once for every form in which its result is read.
-void KernelEmitter::emitNorm(Operation *op,
-                             function_ref<void(Value, IntegerAttr)> create) {
-  RowDomain rows = rowsOf(op);
-  Forms &forms = formsOf(rows);
-  Value result = op->getResult(0);
-  int64_t columns = columnsOf(result);
-  for (Operation *user : op->getUsers()) {
-    auto linear = dyn_cast<LinearOp>(user);
-    IntegerAttr group;
-    // Records cannot be gathered, so what covers other rows quantizes itself.
-    if (linear && rowsOf(linear) == rows)
-      group = linear.getActivationGroupAttr();
-    Value &output =
-        group ? forms.records[{result, group.getInt()}] : forms.floats[result];
-    if (output)
-      continue;
-    output = group ? makeRecords(op->getLoc(), columns, group.getInt(), rows)
-                   : makeBuffer(op->getLoc(), "norm", columns, rows);
-    create(output, group);
-  }
-}
-
-LogicalResult KernelEmitter::emit(RMSNormOp op) {
-  FailureOr<Value> input = floatsOf(op.getInput(), op);
-  FailureOr<Value> gamma = weights.raw(op.getGamma(), op);
-  if (failed(input) || failed(gamma))
+/// Adds one term into the buffer of another that is not read any more.
+LogicalResult KernelEmitter::emitSum(arith::AddFOp op) {
+  Value term = placement.overwritten.lookup(op);
+  if (!term)
+    return op.emitOpError("has no kernel form: the terms must differ, and one "
+                          "must not be read later");
+  FailureOr<Value> buffer = floatsOf(term, op);
+  FailureOr<Value> input =
+      floatsOf(op.getLhs() == term ? op.getRhs() : op.getLhs(), op);
+  if (failed(buffer) || failed(input))
     return failure();
-  emitNorm(op, [&](Value output, IntegerAttr group) {
-    kernel::RMSNormOp::create(builder, op.getLoc(), *input, *gamma, output,
-                              op.getEpsilonAttr(), group);
-  });
-  return success();
-}
-
-LogicalResult KernelEmitter::emit(LayerNormOp op) {
-  FailureOr<Value> input = floatsOf(op.getInput(), op);
-  FailureOr<Value> gamma = weights.raw(op.getGamma(), op);
-  FailureOr<Value> beta = weights.raw(op.getBeta(), op);
-  if (failed(input) || failed(gamma) || failed(beta))
-    return failure();
-  emitNorm(op, [&](Value output, IntegerAttr group) {
-    kernel::LayerNormOp::create(builder, op.getLoc(), *input, *gamma, *beta,
-                                output, op.getEpsilonAttr(), group);
-  });
-  return success();
-}
-
-/// Adds a vector in place: nothing else may read what it is added to.
-LogicalResult KernelEmitter::emit(BiasOp op) {
-  if (!op.getInput().hasOneUse())
-    return op.emitOpError("has no kernel form: nothing else may read its "
-                          "input");
-  FailureOr<Value> buffer = floatsOf(op.getInput(), op);
-  FailureOr<Value> bias = weights.raw(op.getBias(), op);
-  if (failed(buffer) || failed(bias))
-    return failure();
-  kernel::BiasOp::create(builder, op.getLoc(), *buffer, *bias,
-                         op.getReluAttr());
+  kernel::AddOp::create(builder, op.getLoc(), *input, *buffer);
   formsOf(rowsOf(op)).floats[op.getResult()] = *buffer;
-  return success();
-}
-
-/// Adds the vectors of positions to the other term, in place.
-LogicalResult KernelEmitter::emitPositions(arith::AddFOp op,
-                                           PositionEmbeddingOp positions) {
-  Value other =
-      op.getLhs() == positions.getResult() ? op.getRhs() : op.getLhs();
-  if (!other.hasOneUse() || rowsOf(op) != RowDomain::Tokens)
-    return op.emitOpError("has no kernel form: nothing else may read what "
-                          "positions are added to");
-  if (positions.getPositions() != tensors.getArgument(1))
-    return positions.emitOpError(
-        "has no kernel form: positions must be those of the function");
-  FailureOr<Value> buffer = floatsOf(other, op);
-  FailureOr<Value> table = weights.raw(positions.getTable(), op);
-  if (failed(buffer) || failed(table))
-    return failure();
-  kernel::AddPositionsOp::create(builder, op.getLoc(), *table, *buffer,
-                                 positions.getOffset());
-  allRows.floats[op.getResult()] = *buffer;
   return success();
 }
 
@@ -431,8 +326,8 @@ LogicalResult KernelEmitter::emit(Operation &op) {
       llvm::all_of(op.getUsers(), llvm::IsaPred<arith::AddFOp>))
     return success();
   return llvm::TypeSwitch<Operation *, LogicalResult>(&op)
-      .Case<EmbeddingOp, LinearOp, RMSNormOp, LayerNormOp, BiasOp,
-            CachedAttentionOp, arith::AddFOp>(
+      .Case<EmbeddingOp, LinearOp, RMSNormOp, LayerNormOp, BiasOp, HeadNormOp,
+            ScaleOp, SoftcapOp, SplitOp, CachedAttentionOp, arith::AddFOp>(
           [&](auto typed) { return emit(typed); })
       .Case([](GluOp glu) {
         return glu.emitOpError(

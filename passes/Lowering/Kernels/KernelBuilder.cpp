@@ -284,6 +284,47 @@ Value KernelBuilder::silu(Value x) {
   return div(x, add(exp(negate(x)), splat(1.0f)));
 }
 
+Value KernelBuilder::tanh(Value x) {
+  // 1 - 2 / (e^2x + 1), with limits at both ends.
+  Value one = splat(1.0f), grown = exp(add(x, x));
+  return sub(one, div(splat(2.0f), add(grown, one)));
+}
+
+/// Coefficients from the highest power on.
+static Value polynomial(KernelBuilder &k, Value x, ArrayRef<float> terms) {
+  Value sum = k.splat(terms.front());
+  for (float term : terms.drop_front())
+    sum = k.fma(sum, x, k.splat(term));
+  return sum;
+}
+
+Value KernelBuilder::gelu(Value x) {
+  // erf(t) is t + t p(t^2) near 0 and 1 - e^(t q(t) - t) further out; from 4 on
+  // it is 1. `min` is for integers, so the bound is a selection.
+  Value t = mul(absolute(x), splat(0.70710678f));
+  t = select(less(t, splat(4.0f)), t, splat(4.0f));
+  Value square = mul(t, t);
+  Value p = fma(splat(-1.72853470e-5f), t, splat(3.83197126e-4f));
+  p = fma(p, square, fma(splat(-3.88396438e-3f), t, splat(2.42546219e-2f)));
+  for (float term : {-1.06777877e-1f, -6.34846687e-1f, -1.28717512e-1f})
+    p = fma(p, t, splat(term));
+  Value outer = sub(splat(1.0f), exp(fma(p, t, negate(t))));
+  Value inner = polynomial(*this, square,
+                           {-5.96761703e-4f, 4.99119423e-3f, -2.67681349e-2f,
+                            1.12819925e-1f, -3.76125336e-1f, 1.28379166e-1f});
+  Value erf = select(less(t, splat(0.927734375f)), fma(inner, t, t), outer);
+  // Of x below 0 the error function is -erf(t): x and |x| share a factor.
+  Value half = mul(x, splat(0.5f));
+  return fma(absolute(half), erf, half);
+}
+
+Value KernelBuilder::geluTanh(Value x) {
+  // x / 2 * (1 + tanh(u)) = x / (1 + e^-2u)
+  constexpr float twice = 1.59576912f; // 2 * sqrt(2 / pi)
+  Value u = mul(x, fma(mul(x, x), splat(twice * 0.044715f), splat(twice)));
+  return div(x, add(exp(negate(u)), splat(1.0f)));
+}
+
 Value KernelBuilder::roundToInt(Value x) {
   // Adding 1.5 * 2^23 leaves the rounded integer in the low bits.
   Value shifted = add(x, splat(0x1.8p23f));

@@ -133,6 +133,12 @@ public:
   mlir::Value exp(mlir::Value x);
   /// x / (1 + e^-x).
   mlir::Value silu(mlir::Value x);
+  /// With an error of a few units of 2^-24.
+  mlir::Value tanh(mlir::Value x);
+  /// x / 2 * (1 + erf(x / sqrt(2))).
+  mlir::Value gelu(mlir::Value x);
+  /// x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3))).
+  mlir::Value geluTanh(mlir::Value x);
   /// Nearest int32, ties to even; |x| < 2^22.
   mlir::Value roundToInt(mlir::Value x);
 

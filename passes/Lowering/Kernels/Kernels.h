@@ -35,11 +35,18 @@ enum class RowRange {
 
 /// What happens to a product.
 enum class Epilogue {
-  Store,          ///< y = product
-  Add,            ///< y += product
-  SiluMul,        ///< panels alternate gate and up: y = silu(gate) * up
-  SiluMulQuantize ///< the same, quantized to records
+  Store,           ///< y = product
+  Add,             ///< y += product
+  SiluMul,         ///< panels alternate gate and up: y = silu(gate) * up
+  SiluMulQuantize, ///< the same, quantized to records
+  GeluMul,
+  GeluTanhMul
 };
+
+/// True where panels alternate gate and up.
+inline bool isGated(Epilogue epilogue) {
+  return epilogue != Epilogue::Store && epilogue != Epilogue::Add;
+}
 
 llvm::StringRef stringify(RowRange rows);
 llvm::StringRef stringify(Epilogue epilogue);
@@ -85,8 +92,15 @@ enum class RowKernel {
   RmsNormQuantize,
   LayerNorm,
   LayerNormQuantize,
-  Bias,     ///< in place
-  BiasRelu, ///< in place
+  // In place.
+  Bias,
+  BiasRelu,
+  BiasGelu,
+  BiasGeluTanh,
+  HeadNorm,
+  Scale,
+  Softcap,
+  Add,
   AddPositions,
   Quantize,
   Embedding,
@@ -128,6 +142,8 @@ struct AttentionKernelKey {
   /// Scores become softcap * tanh(score / softcap); 0: they stay. Of Attention,
   /// else 0.
   float softcap = 0;
+  /// First elements of a head that RopeAppend rotates, an even number; 0: all.
+  int64_t rotated = 0;
 };
 
 /// "f32", "bf16" or "int8".

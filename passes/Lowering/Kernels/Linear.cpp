@@ -41,6 +41,10 @@ StringRef stringify(Epilogue epilogue) {
     return "silu_mul";
   case Epilogue::SiluMulQuantize:
     return "silu_mul_quantize";
+  case Epilogue::GeluMul:
+    return "gelu_mul";
+  case Epilogue::GeluTanhMul:
+    return "gelu_tanh_mul";
   }
   llvm_unreachable("unknown epilogue");
 }

@@ -21,13 +21,8 @@ LinearArgs::LinearArgs(ValueRange arguments)
       scratch(arguments[10]),
       floats(arguments.size() > 11 ? Value(arguments[11]) : Value()) {}
 
-/// The epilogue of a part of SiluMulQuantize.
-static Epilogue partEpilogue(Epilogue epilogue) {
-  return epilogue == Epilogue::SiluMulQuantize ? Epilogue::SiluMul : epilogue;
-}
-
 TileShape tileShape(bool quantized, Epilogue epilogue, Isa isa) {
-  bool pairs = partEpilogue(epilogue) == Epilogue::SiluMul;
+  bool pairs = isGated(epilogue);
   // 32 registers of a panel's width: 24 sums, or 12 with as many integer
   // accumulators.
   if (isa == Isa::Avx512Vnni)
@@ -59,10 +54,22 @@ static void storePanel(KernelBuilder &k, Epilogue epilogue,
   });
 }
 
-static void storeSiluMul(KernelBuilder &k, ArrayRef<Value> gates,
-                         ArrayRef<Value> ups, ArrayRef<Value> outputs) {
+static Value activate(KernelBuilder &k, Epilogue epilogue, Value gate) {
+  switch (epilogue) {
+  case Epilogue::GeluMul:
+    return k.gelu(gate);
+  case Epilogue::GeluTanhMul:
+    return k.geluTanh(gate);
+  default:
+    return k.silu(gate);
+  }
+}
+
+static void storeGated(KernelBuilder &k, Epilogue epilogue,
+                       ArrayRef<Value> gates, ArrayRef<Value> ups,
+                       ArrayRef<Value> outputs) {
   for (auto [gate, up, y] : llvm::zip_equal(gates, ups, outputs))
-    k.store(k.mul(k.silu(gate), up), y);
+    k.store(k.mul(activate(k, epilogue, gate), up), y);
 }
 
 /// The pointers moved on by a number of bytes.
@@ -138,7 +145,7 @@ static Values panelProduct(KernelBuilder &k, const LinearKernelKey &key,
 static void emitPanelRange(KernelBuilder &k, const LinearKernelKey &key,
                            const LinearArgs &args, int64_t rowCount,
                            Value first, Value last) {
-  bool pairs = key.epilogue == Epilogue::SiluMul;
+  bool pairs = isGated(key.epilogue);
   Value strideBytes = k.mul(args.yStride, 4);
   Values rows = rowPointers(k, args.x, args.xStride, rowCount);
   Values outputs = rowPointers(k, args.y, strideBytes, rowCount);
@@ -154,7 +161,8 @@ static void emitPanelRange(KernelBuilder &k, const LinearKernelKey &key,
     }
     k.ifThen(k.equal(k.rem(panel, 2), 1), [&] {
       Value bytes = k.mul(k.div(panel, 2), kVectorBytes);
-      storeSiluMul(k, Values(gates), results, advance(k, outputs, bytes));
+      storeGated(k, key.epilogue, Values(gates), results,
+                 advance(k, outputs, bytes));
     });
     return results;
   });
@@ -170,7 +178,7 @@ static void emitPanelLoop(KernelBuilder &k, LinearKernelKey key,
                              emitPanelRange(k, key, part, rowCount, first, end);
                            });
   }
-  int64_t unit = key.epilogue == Epilogue::SiluMul ? 2 : 1;
+  int64_t unit = isGated(key.epilogue) ? 2 : 1;
   auto [first, last] =
       k.partition(k.div(args.panels, unit), args.thread, args.threads);
   emitPanelRange(k, key, args, rowCount, k.mul(first, unit), k.mul(last, unit));
@@ -256,13 +264,13 @@ static void emitTile(KernelBuilder &k, const TileKey &key,
       products.push_back(results[row * shape.panels + p]);
     return products;
   };
-  bool pairs = key.epilogue == Epilogue::SiluMul;
+  bool pairs = isGated(key.epilogue);
   for (int64_t p = 0; p < shape.panels; p += pairs ? 2 : 1)
     k.ifThen(k.less(k.size(p), args.panels), [&] {
       int64_t place = pairs ? p / 2 : p;
       Values y = advance(k, outputs, k.size(place * kVectorBytes));
       if (pairs)
-        storeSiluMul(k, ofPanel(p), ofPanel(p + 1), y);
+        storeGated(k, key.epilogue, ofPanel(p), ofPanel(p + 1), y);
       else
         storePanel(k, key.epilogue, ofPanel(p), y,
                    k.sub(args.room, p * kPanelRows));
@@ -363,7 +371,7 @@ static void emitStripRange(KernelBuilder &k, ModuleOp module,
                            Value firstStrip, Value lastStrip) {
   TileShape shape = tileShape(key.group != 0, key.epilogue, key.isa);
   int64_t outputPanelBytes =
-      key.epilogue == Epilogue::SiluMul ? kVectorBytes / 2 : kVectorBytes;
+      isGated(key.epilogue) ? kVectorBytes / 2 : kVectorBytes;
   PackedFormat format = stripFormat(key);
   SmallVector<func::FuncOp> tiles;
   for (int64_t rows = 1; rows <= shape.rows; ++rows)

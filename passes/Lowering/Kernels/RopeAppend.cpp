@@ -67,11 +67,12 @@ static void forEachHalves(KernelBuilder &k, int64_t headDim, Value head,
   });
 }
 
-/// Rotates the pairs (i, i + head_dim / 2) of a head in place.
-static void rotate(KernelBuilder &k, int64_t headDim, Value head,
+/// Rotates the pairs (i, i + rotated / 2) of the first `rotated` elements of a
+/// head in place.
+static void rotate(KernelBuilder &k, int64_t rotated, Value head,
                    Value cosines) {
-  int64_t half = headDim / 2;
-  forEachHalves(k, headDim, head, [&](const Halves &x) {
+  int64_t half = rotated / 2;
+  forEachHalves(k, rotated, head, [&](const Halves &x) {
     Value offset = k.mul(x.first, 4), count = k.size(x.lanes);
     Value angles = k.at(cosines, offset), to = k.at(head, offset);
     Value cosine = k.loadFloats(angles, count);
@@ -189,6 +190,7 @@ void emitRopeAppend(KernelBuilder &k, const AttentionKernelKey &key,
   Value call = args[0], qkv = args[1], stride = args[2], table = args[3],
         layer = args[4];
   int64_t headBytes = key.headDim * 4;
+  int64_t rotated = key.rotated ? key.rotated : key.headDim;
   auto [firstRow, lastRow] =
       k.partition(loadCount(k, call, CallLayout::rows), args[5], args[6]);
   Value positions = k.load(k.ptrType(), call, CallLayout::positions);
@@ -199,18 +201,18 @@ void emitRopeAppend(KernelBuilder &k, const AttentionKernelKey &key,
   auto appendRow = [&](const SegmentValues &segment, Value row) {
     Value position = k.signExtend(
         k.load(k.i32Type(), k.at(positions, k.mul(row, 4))), k.i64Type());
-    Value cosines = k.at(table, k.mul(position, headBytes));
+    Value cosines = k.at(table, k.mul(position, rotated * 4));
     Value token = k.add(segment.past, k.sub(row, segment.firstRow));
     Value page = k.div(token, kPageTokens), slot = k.rem(token, kPageTokens);
     Value queries = k.at(qkv, k.mul(row, k.mul(stride, 4)));
     k.loop(k.size(key.heads), 1, [&](Value head) {
-      rotate(k, key.headDim, k.at(queries, k.mul(head, headBytes)), cosines);
+      rotate(k, rotated, k.at(queries, k.mul(head, headBytes)), cosines);
     });
     Value newKeys = k.at(queries, key.heads * headBytes);
     Value newValues = k.at(newKeys, key.kvHeads * headBytes);
     k.loop(k.size(key.kvHeads), 1, [&](Value head) {
       Value offset = k.mul(head, headBytes), newKey = k.at(newKeys, offset);
-      rotate(k, key.headDim, newKey, cosines);
+      rotate(k, rotated, newKey, cosines);
       Value keys = loadPageKeys(k, key, segment.pages, page, layer, head);
       append(k, key.headDim, newKey, k.at(newValues, offset), keys,
              k.at(keys, partBytes(key)), slot);
@@ -253,6 +255,8 @@ std::string kernelName(const AttentionKernelKey &key) {
                                    key.heads, key.kvHeads, key.headDim);
   if (key.kernel == AttentionKernel::Attention)
     name += llvm::formatv("_s{0:x-8}", llvm::bit_cast<uint32_t>(key.scale));
+  if (key.rotated)
+    name += llvm::formatv("_r{0}", key.rotated);
   if (key.window)
     name += llvm::formatv("_w{0}", key.window);
   if (key.softcap != 0)

@@ -9,6 +9,7 @@
 #ifndef LLMOPT_PASSES_LOWERING_KERNELS_ROWEMITTERS_H
 #define LLMOPT_PASSES_LOWERING_KERNELS_ROWEMITTERS_H
 
+#include "passes/Lowering/Kernels/Kernels.h"
 #include "passes/Lowering/Kernels/LinearEmitters.h"
 
 namespace llmopt {
@@ -20,7 +21,10 @@ void emitRmsNormQuantize(KernelBuilder &k, int64_t group,
 void emitLayerNorm(KernelBuilder &k, mlir::ValueRange args);
 void emitLayerNormQuantize(KernelBuilder &k, int64_t group,
                            mlir::ValueRange args);
-void emitBias(KernelBuilder &k, bool relu, mlir::ValueRange args);
+void emitBias(KernelBuilder &k, RowKernel kernel, mlir::ValueRange args);
+void emitHeadNorm(KernelBuilder &k, mlir::ValueRange args);
+void emitScale(KernelBuilder &k, RowKernel kernel, mlir::ValueRange args);
+void emitAdd(KernelBuilder &k, mlir::ValueRange args);
 void emitAddPositions(KernelBuilder &k, mlir::ValueRange args);
 void emitQuantize(KernelBuilder &k, int64_t group, mlir::ValueRange args);
 void emitGatherRows(KernelBuilder &k, mlir::ValueRange args);
@@ -34,6 +38,19 @@ using RowLoader = llvm::function_ref<mlir::Value(mlir::Value column)>;
 void quantizeGroup(KernelBuilder &k, mlir::Value first, mlir::Value last,
                    mlir::Value record, mlir::Value scaleAt, mlir::Value biasAt,
                    RowLoader load);
+/// Runs body(row) for the rows of the thread.
+void forEachRow(KernelBuilder &k, mlir::Value rows, mlir::Value thread,
+                mlir::Value threads,
+                llvm::function_ref<void(mlir::Value)> body);
+/// Address of a row.
+mlir::Value rowAt(KernelBuilder &k, mlir::Value base, mlir::Value row,
+                  mlir::Value strideFloats);
+/// Floats column..+15 of a row of `columns` floats; zeros past its end.
+mlir::Value loadColumns(KernelBuilder &k, mlir::Value row, mlir::Value column,
+                        mlir::Value columns);
+/// 1 / sqrt(mean(x^2) + epsilon) of a row, in every lane.
+mlir::Value inverseRms(KernelBuilder &k, mlir::Value row, mlir::Value columns,
+                       mlir::Value epsilon);
 
 /// Row `lane` of a panel with groups.
 void embedGroups(KernelBuilder &k, const GroupReader &table, mlir::Value panel,

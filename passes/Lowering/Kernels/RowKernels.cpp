@@ -38,9 +38,6 @@ void quantizeGroup(KernelBuilder &k, Value first, Value last, Value record,
   k.store(k.mul(k.reduceAdd(sums), -128), biasAt);
 }
 
-namespace {
-
-/// Runs body(row) for the rows of the thread.
 void forEachRow(KernelBuilder &k, Value rows, Value thread, Value threads,
                 function_ref<void(Value)> body) {
   auto [first, last] = k.partition(rows, thread, threads);
@@ -51,14 +48,12 @@ Value rowAt(KernelBuilder &k, Value base, Value row, Value strideFloats) {
   return k.at(base, k.mul(k.mul(row, strideFloats), 4));
 }
 
-/// Floats column..+15 of a row of `columns` floats; zeros past its end.
 Value loadColumns(KernelBuilder &k, Value row, Value column, Value columns) {
   // The padding of a record may lie wholly past the end.
   Value count = k.sub(columns, k.min(column, columns));
   return k.loadFloats(k.at(row, k.mul(column, 4)), count);
 }
 
-/// 1 / sqrt(mean(x^2) + epsilon), in every lane.
 Value inverseRms(KernelBuilder &k, Value row, Value columns, Value epsilon) {
   Value sums =
       k.loop(columns, kLanes, k.splat(0.0f), [&](Value column, ValueRange in) {
@@ -69,6 +64,8 @@ Value inverseRms(KernelBuilder &k, Value row, Value columns, Value epsilon) {
   Value root = k.squareRoot(k.add(mean, epsilon));
   return k.broadcast(k.div(k.constantF32(1.0f), root));
 }
+
+namespace {
 
 /// Mean and 1 / sqrt(variance + epsilon) of a row, in every lane.
 struct Moments {
@@ -169,36 +166,6 @@ void emitLayerNormQuantize(KernelBuilder &k, int64_t group, ValueRange args) {
                 [&](Value column) {
                   return normalizedColumns(k, moments, from, column, args);
                 });
-  });
-}
-
-void emitBias(KernelBuilder &k, bool relu, ValueRange args) {
-  Value y = args[0], yStride = args[1], bias = args[2], rows = args[3],
-        columns = args[4];
-  forEachRow(k, rows, args[5], args[6], [&](Value row) {
-    Value to = rowAt(k, y, row, yStride);
-    k.loop(columns, kLanes, [&](Value column) {
-      Value sum = k.add(loadColumns(k, to, column, columns),
-                        loadColumns(k, bias, column, columns));
-      k.storeFloats(relu ? k.max(sum, k.splat(0.0f)) : sum,
-                    k.at(to, k.mul(column, 4)), k.sub(columns, column));
-    });
-  });
-}
-
-void emitAddPositions(KernelBuilder &k, ValueRange args) {
-  Value positions = args[0], table = args[1], offset = args[2], y = args[3],
-        yStride = args[4], rows = args[5], columns = args[6];
-  forEachRow(k, rows, args[7], args[8], [&](Value row) {
-    Value position = k.signExtend(
-        k.load(k.i32Type(), k.at(positions, k.mul(row, 4))), k.i64Type());
-    Value from = rowAt(k, table, k.add(position, offset), columns);
-    Value to = rowAt(k, y, row, yStride);
-    k.loop(columns, kLanes, [&](Value column) {
-      k.storeFloats(k.add(loadColumns(k, to, column, columns),
-                          loadColumns(k, from, column, columns)),
-                    k.at(to, k.mul(column, 4)), k.sub(columns, column));
-    });
   });
 }
 
@@ -338,6 +305,18 @@ StringRef stringify(RowKernel kernel) {
     return "bias";
   case RowKernel::BiasRelu:
     return "bias_relu";
+  case RowKernel::BiasGelu:
+    return "bias_gelu";
+  case RowKernel::BiasGeluTanh:
+    return "bias_gelu_tanh";
+  case RowKernel::HeadNorm:
+    return "head_norm";
+  case RowKernel::Scale:
+    return "scale";
+  case RowKernel::Softcap:
+    return "softcap";
+  case RowKernel::Add:
+    return "add";
   case RowKernel::AddPositions:
     return "add_positions";
   case RowKernel::Quantize:
@@ -360,7 +339,16 @@ static StringRef signature(RowKernel kernel) {
     return "pipppiiifii";
   case RowKernel::Bias:
   case RowKernel::BiasRelu:
+  case RowKernel::BiasGelu:
+  case RowKernel::BiasGeluTanh:
     return "pipiiii";
+  case RowKernel::HeadNorm:
+    return "pipiiifii";
+  case RowKernel::Scale:
+  case RowKernel::Softcap:
+    return "pifiiii";
+  case RowKernel::Add:
+    return "pipiiiii";
   case RowKernel::AddPositions:
     return "ppipiiiii";
   case RowKernel::Quantize:
@@ -398,9 +386,17 @@ func::FuncOp getOrCreateKernel(ModuleOp module, const RowKernelKey &key) {
         case RowKernel::LayerNormQuantize:
           return emitLayerNormQuantize(k, key.group, arguments);
         case RowKernel::Bias:
-          return emitBias(k, /*relu=*/false, arguments);
         case RowKernel::BiasRelu:
-          return emitBias(k, /*relu=*/true, arguments);
+        case RowKernel::BiasGelu:
+        case RowKernel::BiasGeluTanh:
+          return emitBias(k, key.kernel, arguments);
+        case RowKernel::HeadNorm:
+          return emitHeadNorm(k, arguments);
+        case RowKernel::Scale:
+        case RowKernel::Softcap:
+          return emitScale(k, key.kernel, arguments);
+        case RowKernel::Add:
+          return emitAdd(k, arguments);
         case RowKernel::AddPositions:
           return emitAddPositions(k, arguments);
         case RowKernel::Quantize:

@@ -396,7 +396,7 @@ func.func @H1_attention(%qkv: memref<?x128xf32>, %y: memref<?x64xf32>) {
 // -----
 
 func.func @H2(%qkv: memref<?x128xf32>, %t: !kernel.weight<8x32, raw>) {
-  // expected-error @below {{table must be raw with 16 columns, got '!kernel.weight<8x32, raw>'}}
+  // expected-error @below {{table must have an even number of columns, at most head_dim 16, got 32}}
   kernel.rope_append %qkv, %t layer 0 {heads = 4, kv_heads = 2, head_dim = 16} : memref<?x128xf32>, !kernel.weight<8x32, raw>
   return
 }
@@ -585,5 +585,36 @@ func.func @P1(%x: memref<?x64xf32>, %t: !kernel.weight<10x64, int8>) {
 func.func @P2(%x: memref<?x64xf32>, %t: !kernel.weight<10x64, raw>) {
   // expected-error @below {{offset must be in [0, 10), got -1}}
   kernel.add_positions %t -> %x offset -1 : !kernel.weight<10x64, raw>, memref<?x64xf32>
+  return
+}
+
+// -----
+
+kernel.weight_data @g "g" : !kernel.weight<1x24, raw> at 0 bytes 96 parts [{rows = 1 : i64}]
+
+func.func @V1() {
+  %b = kernel.buffer "b" tokens : memref<?x64xf32>
+  %g = kernel.weight @g : !kernel.weight<1x24, raw>
+  // expected-error @below {{the length of gamma must divide the columns of the buffer, got 24 and 64}}
+  kernel.head_norm %b, %g {epsilon = 1.0e-6 : f32} : memref<?x64xf32>, !kernel.weight<1x24, raw>
+  return
+}
+
+// -----
+
+func.func @A1() {
+  %a = kernel.buffer "a" tokens : memref<?x64xf32>
+  %b = kernel.buffer "b" tokens : memref<?x32xf32>
+  // expected-error @below {{input and output must have equal columns, got 64 and 32}}
+  kernel.add %a -> %b : memref<?x64xf32>, memref<?x32xf32>
+  return
+}
+
+// -----
+
+func.func @A2() {
+  %a = kernel.buffer "a" tokens : memref<?x64xf32>
+  // expected-error @below {{input and output must be different buffers}}
+  kernel.add %a -> %a : memref<?x64xf32>, memref<?x64xf32>
   return
 }

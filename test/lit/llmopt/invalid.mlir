@@ -536,9 +536,9 @@ func.func @O1_width(%x: tensor<?x6xf32>, %p: tensor<?xi64>, %t: tensor<9x4xf32>)
 
 // -----
 
-func.func @O2(%x: tensor<?x8xf32>, %p: tensor<?xi64>, %t: tensor<9x2xf32>) {
-  // expected-error @below {{last dimension of the table must be 4, got 2}}
-  %0 = llmopt.rope %x at %p, %t {heads = 2, head_dim = 4} : tensor<?x8xf32>, tensor<?xi64>, tensor<9x2xf32>
+func.func @O2(%x: tensor<?x8xf32>, %p: tensor<?xi64>, %t: tensor<9x6xf32>) {
+  // expected-error @below {{the table must have an even number of columns, at most head_dim 4, got 6}}
+  %0 = llmopt.rope %x at %p, %t {heads = 2, head_dim = 4} : tensor<?x8xf32>, tensor<?xi64>, tensor<9x6xf32>
   return
 }
 
@@ -732,5 +732,37 @@ func.func @V1(%p: tensor<?x?xi32>, %t: tensor<10x8xf32>) {
 func.func @V2(%p: tensor<?xi32>, %t: tensor<10x8xf32>) {
   // expected-error @below {{offset must be in [0, 10), got 10}}
   %0 = llmopt.position_embedding %p, %t offset 10 : (tensor<?xi32>, tensor<10x8xf32>) -> tensor<?x8xf32>
+  return
+}
+
+// -----
+
+func.func @N1(%x: tensor<?x10xf32>, %g: tensor<4xf32>) {
+  // expected-error @below {{the length of gamma must divide the last dimension, got 4 and 10}}
+  %0 = llmopt.head_norm %x, %g {epsilon = 1.0e-6 : f32} : tensor<?x10xf32>, tensor<4xf32>
+  return
+}
+
+// -----
+
+func.func @N2(%x: tensor<?x8xf32>, %g: tensor<4xf32>) {
+  // expected-error @below {{epsilon must not be negative, got -1}}
+  %0 = llmopt.head_norm %x, %g {epsilon = -1.0 : f32} : tensor<?x8xf32>, tensor<4xf32>
+  return
+}
+
+// -----
+
+func.func @B1(%x: tensor<?x8xf32>) {
+  // expected-error @below {{factor must be finite, got INF}}
+  %0 = llmopt.scale %x {factor = 0x7F800000 : f32} : tensor<?x8xf32>
+  return
+}
+
+// -----
+
+func.func @F1(%x: tensor<?x8xf32>) {
+  // expected-error @below {{cap must be finite and positive, got 0.0}}
+  %0 = llmopt.softcap %x {cap = 0.0 : f32} : tensor<?x8xf32>
   return
 }

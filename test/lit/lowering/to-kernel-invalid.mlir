@@ -55,7 +55,7 @@ func.func @forward(%tokens: tensor<?xi64>, %positions: tensor<?xi32>) -> tensor<
   %table = llmopt.encoded_weight "table" codes(#llmopt.random<1>) {zeros = 0 : i64} : !llmopt.packed<64x64, #f32>
   %x = llmopt.embedding %tokens, %table : (tensor<?xi64>, !llmopt.packed<64x64, #f32>) -> tensor<?x64xf32>
   %l = llmopt.weight "gamma"(#llmopt.random<2>) : tensor<64xf32>
-  // expected-error @below {{has no kernel form: one term must be a product}}
+  // expected-error @below {{has no kernel form: the terms must differ, and one must not be read later}}
   %sum = arith.addf %l, %l : tensor<64xf32>
   %n = llmopt.rms_norm %x, %sum {epsilon = 1.0e-5 : f32} : tensor<?x64xf32>, tensor<64xf32>
   %logits = llmopt.linear %n, %table {head} : (tensor<?x64xf32>, !llmopt.packed<64x64, #f32>) -> tensor<?x64xf32>
@@ -66,15 +66,16 @@ func.func @forward(%tokens: tensor<?xi64>, %positions: tensor<?xi32>) -> tensor<
 
 #f32 = #llmopt.format<f32, dense>
 
-// A sum whose terms are both read later.
+// A sum whose terms are both read later: the product, too.
 func.func @forward(%tokens: tensor<?xi64>, %positions: tensor<?xi32>) -> tensor<?x64xf32> {
   %table = llmopt.encoded_weight "table" codes(#llmopt.random<1>) {zeros = 0 : i64} : !llmopt.packed<64x64, #f32>
   %x = llmopt.embedding %tokens, %table : (tensor<?xi64>, !llmopt.packed<64x64, #f32>) -> tensor<?x64xf32>
   %a = llmopt.linear %x, %table : (tensor<?x64xf32>, !llmopt.packed<64x64, #f32>) -> tensor<?x64xf32>
-  // expected-error @below {{has no kernel form: one term must be a product that nothing else reads, the other must not be read later, nor as floats by this product}}
+  // expected-error @below {{has no kernel form: the terms must differ, and one must not be read later}}
   %s = arith.addf %x, %a : tensor<?x64xf32>
   %b = llmopt.linear %x, %table : (tensor<?x64xf32>, !llmopt.packed<64x64, #f32>) -> tensor<?x64xf32>
-  %t = arith.addf %s, %b : tensor<?x64xf32>
+  %u = arith.addf %s, %b : tensor<?x64xf32>
+  %t = arith.addf %u, %a : tensor<?x64xf32>
   %logits = llmopt.linear %t, %table {head} : (tensor<?x64xf32>, !llmopt.packed<64x64, #f32>) -> tensor<?x64xf32>
   return %logits : tensor<?x64xf32>
 }
@@ -83,11 +84,11 @@ func.func @forward(%tokens: tensor<?xi64>, %positions: tensor<?xi32>) -> tensor<
 
 #f32 = #llmopt.format<f32, dense>
 
-// A sum without a product.
+// A sum of a term with itself.
 func.func @forward(%tokens: tensor<?xi64>, %positions: tensor<?xi32>) -> tensor<?x64xf32> {
   %table = llmopt.encoded_weight "table" codes(#llmopt.random<1>) {zeros = 0 : i64} : !llmopt.packed<64x64, #f32>
   %x = llmopt.embedding %tokens, %table : (tensor<?xi64>, !llmopt.packed<64x64, #f32>) -> tensor<?x64xf32>
-  // expected-error @below {{has no kernel form: one term must be a product}}
+  // expected-error @below {{has no kernel form: the terms must differ, and one must not be read later}}
   %s = arith.addf %x, %x : tensor<?x64xf32>
   %logits = llmopt.linear %s, %table {head} : (tensor<?x64xf32>, !llmopt.packed<64x64, #f32>) -> tensor<?x64xf32>
   return %logits : tensor<?x64xf32>
@@ -290,21 +291,6 @@ func.func @forward(%x: tensor<?x64xf32>) -> tensor<?x64xf32> {
 
 #f32 = #llmopt.format<f32, dense>
 
-// A sum with a product of the other term: its kernel would overwrite what other threads still read.
-func.func @forward(%tokens: tensor<?xi64>, %positions: tensor<?xi32>) -> tensor<?x64xf32> {
-  %table = llmopt.encoded_weight "table" codes(#llmopt.random<1>) {zeros = 0 : i64} : !llmopt.packed<64x64, #f32>
-  %x = llmopt.embedding %tokens, %table : (tensor<?xi64>, !llmopt.packed<64x64, #f32>) -> tensor<?x64xf32>
-  %p = llmopt.linear %x, %table : (tensor<?x64xf32>, !llmopt.packed<64x64, #f32>) -> tensor<?x64xf32>
-  // expected-error @below {{the other must not be read later, nor as floats by this product}}
-  %h = arith.addf %x, %p : tensor<?x64xf32>
-  %logits = llmopt.linear %h, %table {head} : (tensor<?x64xf32>, !llmopt.packed<64x64, #f32>) -> tensor<?x64xf32>
-  return %logits : tensor<?x64xf32>
-}
-
-// -----
-
-#f32 = #llmopt.format<f32, dense>
-
 // Query and key at different positions.
 func.func @forward(%tokens: tensor<?xi64>, %positions: tensor<?xi32>) -> tensor<?x64xf32> {
   %table = llmopt.encoded_weight "table" codes(#llmopt.random<1>) {zeros = 0 : i64} : !llmopt.packed<64x64, #f32>
@@ -341,4 +327,28 @@ func.func @forward(%tokens: tensor<?xi64>, %positions: tensor<?xi32>) -> tensor<
     : (tensor<?x48xf32>, tensor<?x48xf32>, tensor<?x48xf32>) -> tensor<?x48xf32>
   %logits = llmopt.linear %o, %table {head} : (tensor<?x48xf32>, !llmopt.packed<48x48, #f32>) -> tensor<?x48xf32>
   return %logits : tensor<?x48xf32>
+}
+
+// -----
+
+#f32 = #llmopt.format<f32, dense>
+
+// A part with a bias of its own whose columns are no whole vectors.
+func.func @forward(%tokens: tensor<?xi64>, %positions: tensor<?xi32>) -> tensor<?x24xf32> {
+  %table = llmopt.encoded_weight "table" codes(#llmopt.random<1>) {zeros = 0 : i64} : !llmopt.packed<64x24, #f32>
+  %w = llmopt.encoded_weight "w" codes(#llmopt.random<4>) {zeros = 0 : i64} : !llmopt.packed<72x24, #f32>
+  %h = llmopt.encoded_weight "h" codes(#llmopt.random<5>) {zeros = 0 : i64} : !llmopt.packed<24x24, #f32>
+  %r = llmopt.weight "rope"(#llmopt.random<2>) : tensor<128x8xf32>
+  %c = llmopt.weight "bias"(#llmopt.random<3>) : tensor<24xf32>
+  %x = llmopt.embedding %tokens, %table : (tensor<?xi64>, !llmopt.packed<64x24, #f32>) -> tensor<?x24xf32>
+  %y = llmopt.linear %x, %w : (tensor<?x24xf32>, !llmopt.packed<72x24, #f32>) -> tensor<?x72xf32>
+  // expected-error @below {{has no kernel form: columns of a query, key or value with a bias or norm of its own must be a multiple of 16, got 24}}
+  %q, %k, %v = llmopt.split %y : tensor<?x72xf32> -> tensor<?x24xf32>, tensor<?x24xf32>, tensor<?x24xf32>
+  %b = llmopt.bias %q, %c : tensor<?x24xf32>, tensor<24xf32>
+  %qr = llmopt.rope %b at %positions, %r {heads = 3, head_dim = 8} : tensor<?x24xf32>, tensor<?xi32>, tensor<128x8xf32>
+  %kr = llmopt.rope %k at %positions, %r {heads = 3, head_dim = 8} : tensor<?x24xf32>, tensor<?xi32>, tensor<128x8xf32>
+  %o = llmopt.cached_attention %qr, %kr, %v layer 0 {heads = 3, kv_heads = 3, head_dim = 8, scale = 0.25 : f32}
+    : (tensor<?x24xf32>, tensor<?x24xf32>, tensor<?x24xf32>) -> tensor<?x24xf32>
+  %logits = llmopt.linear %o, %h {head} : (tensor<?x24xf32>, !llmopt.packed<24x24, #f32>) -> tensor<?x24xf32>
+  return %logits : tensor<?x24xf32>
 }

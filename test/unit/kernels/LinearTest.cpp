@@ -206,7 +206,7 @@ protected:
 
   int64_t outputColumns(Shape shape) const {
     int64_t columns = panelCount(shape.rows) * 16;
-    return GetParam().epilogue == Epilogue::SiluMul ? columns / 2 : columns;
+    return isGated(GetParam().epilogue) ? columns / 2 : columns;
   }
 
   Buffer initialOutput(int64_t rows, Shape shape) const {
@@ -233,7 +233,7 @@ protected:
   Reference expected(const Weight &weight, const Activations &x, int64_t row,
                      int64_t column, float before) const {
     Epilogue epilogue = GetParam().epilogue;
-    if (epilogue != Epilogue::SiluMul) {
+    if (!isGated(epilogue)) {
       Reference result = product(weight, x, row, column);
       if (epilogue == Epilogue::Add) {
         result.value += before;
@@ -243,10 +243,19 @@ protected:
     }
     Reference gate = product(weight, x, row, pairedRow(column, 0));
     Reference up = product(weight, x, row, pairedRow(column, 1));
-    double silu = gate.value / (1 + std::exp(-gate.value));
-    // The derivative of silu is at most 1.1.
-    return {silu * up.value, std::fabs(silu) * up.magnitude +
-                                 1.1 * gate.magnitude * std::fabs(up.value)};
+    double active = activate(epilogue, gate.value);
+    // The derivatives of the functions are at most 1.13.
+    return {active * up.value, std::fabs(active) * up.magnitude +
+                                   1.13 * gate.magnitude * std::fabs(up.value)};
+  }
+
+  static double activate(Epilogue epilogue, double x) {
+    if (epilogue == Epilogue::GeluMul)
+      return x / 2 * (1 + std::erf(x / std::sqrt(2.0)));
+    if (epilogue == Epilogue::GeluTanhMul)
+      return x / 2 *
+             (1 + std::tanh(0.7978845608028654 * (x + 0.044715 * x * x * x)));
+    return x / (1 + std::exp(-x));
   }
 
   void check(const Weight &weight, const Activations &x, const Buffer &y) {
