@@ -50,6 +50,8 @@ private:
   LogicalResult matchCache(Expr element, StringRef what, Projection &projection,
                            Value &past, Expr &present);
   LogicalResult matchPast(Expr element, float scale, Value &past);
+  int64_t countHeads(Expr keys);
+  Value matchSoftcap(Value scores, float &scale);
   LogicalResult refuse(const Twine &text) {
     reason = text.str();
     return failure();
@@ -165,14 +167,42 @@ LogicalResult AttentionMatcher::matchProducts() {
   for (Expr leaf : symbolic::collectLeaves(scores))
     if (leaf->kind == Kind::Load && leaf->activation != Node::noActivation)
       score = leaf;
-  onnx::NodeOp scoreProduct = getNode(analysis.getBase(score), "MatMul");
-  if (!scoreProduct ||
-      score != analysis.loadBase(scoreProduct.getResult(0), {b, h, q, t}))
+  if (!score ||
+      score != analysis.loadBase(analysis.getBase(score), {b, h, q, t}))
+    return refuse("its scores are not in the order of the product");
+  float innerScale = 1;
+  Value base = analysis.getBase(score);
+  Value uncapped = matchSoftcap(base, innerScale);
+  onnx::NodeOp scoreProduct = getNode(uncapped ? uncapped : base, "MatMul");
+  if (!scoreProduct)
     return refuse("its scores are not a product of queries and keys");
   query = analysis.at(getInput(scoreProduct, 0), {b, h, q, d});
   key = analysis.at(getInput(scoreProduct, 1), {b, h, d, t});
   value = analysis.at(getInput(product, 1), {b, h, t, d});
-  return matchMask(scores, score);
+  if (failed(matchMask(scores, score)))
+    return failure();
+  if (uncapped) {
+    // The mask's proof gives the factor of the tangent: the cap.
+    result.softcap = result.scale;
+    result.scale *= innerScale;
+    if (!(result.softcap > 0) || !std::isfinite(result.softcap))
+      return refuse("its soft cap is not a positive number");
+  }
+  return success();
+}
+
+/// The product of which `scores` are the hyperbolic tangent, times `scale`;
+/// null when they are none.
+Value AttentionMatcher::matchSoftcap(Value scores, float &scale) {
+  onnx::NodeOp tangent = getNode(scores, "Tanh");
+  if (!tangent)
+    return {};
+  Expr inner = analysis.at(getInput(tangent, 0), {b, h, q, t});
+  inner = inner ? peelScale(inner, scale) : nullptr;
+  if (!inner || inner->kind != Kind::Load)
+    return {};
+  Value product = analysis.getBase(inner);
+  return inner == analysis.loadBase(product, {b, h, q, t}) ? product : Value();
 }
 
 LogicalResult AttentionMatcher::checkOperator() {
@@ -264,6 +294,27 @@ LogicalResult AttentionMatcher::matchPast(Expr element, float scale,
   return success();
 }
 
+/// The number of key heads without a past: what the projection's width or the
+/// shape of its normalised heads tells. One product of queries, keys and values
+/// has as many of each.
+int64_t AttentionMatcher::countHeads(Expr keys) {
+  for (Expr leaf : symbolic::collectLeaves(keys)) {
+    if (leaf->kind != Kind::Load || leaf->activation == Node::noActivation)
+      continue;
+    const TensorFunction *source = analysis.lookup(analysis.getBase(leaf));
+    if (source && source->shape.size() == 3 &&
+        source->shape[2]->kind == Kind::Constant) {
+      int64_t count = source->shape[2]->value / result.headDim;
+      return count > 0 && result.heads % count == 0 ? count : result.heads;
+    }
+    if (source && source->shape.size() == 4)
+      for (Expr dimension : {source->shape[1], source->shape[2]})
+        if (dimension->kind == Kind::Constant)
+          return dimension->value;
+  }
+  return 0;
+}
+
 LogicalResult AttentionMatcher::matchCache(Expr element, StringRef what,
                                            Projection &projection, Value &past,
                                            Expr &present) {
@@ -282,14 +333,7 @@ LogicalResult AttentionMatcher::matchCache(Expr element, StringRef what,
                     "past, head size]: they are " +
                     StringRef(symbolic::toString(old)).take_front(300));
   } else if (result.kvHeads == 0) {
-    // Without a past the projection's width tells the number of heads.
-    for (Expr leaf : symbolic::collectLeaves(fresh))
-      if (leaf->kind == Kind::Load && leaf->activation != Node::noActivation)
-        if (const TensorFunction *source =
-                analysis.lookup(analysis.getBase(leaf));
-            source && source->shape.size() == 3 &&
-            source->shape[2]->kind == Kind::Constant)
-          result.kvHeads = source->shape[2]->value / result.headDim;
+    result.kvHeads = countHeads(fresh);
     if (result.kvHeads <= 0 || result.heads % result.kvHeads)
       return refuse("its " + what + " do not come from a projection");
   }
@@ -316,9 +360,9 @@ FailureOr<AttentionMatch> AttentionMatcher::match() {
       failed(matchCache(value, "values", result.value, result.pastValue,
                         result.presentValue)))
     return failure();
-  if (result.value.rotation || result.value.scale != 1)
+  if (result.value.rotation || result.value.norm || result.value.scale != 1)
     return FailureOr<AttentionMatch>(
-        refuse("its values are rotated or multiplied by a factor"));
+        refuse("its values are rotated, normalised or multiplied by a factor"));
   result.scale *= result.key.scale;
   Expr group = context.constant(result.heads / result.kvHeads);
   result.presentIndices = {b, context.floorDiv(h, group), t, d};

@@ -10,6 +10,7 @@
 #define LLMOPT_PASSES_IMPORT_ATTENTIONMATCH_H
 
 #include "passes/Import/IndexAnalysis.h"
+#include "passes/Import/NormMatch.h"
 
 namespace llmopt {
 
@@ -22,16 +23,21 @@ struct Rotation {
                  secondCosine = nullptr, secondSine = nullptr;
   /// The variable i.
   symbolic::Expr frequency = nullptr;
+  /// Elements of a head that are rotated, the first ones.
+  int64_t rotated = 0;
   /// What stands for the position: an element of an integer input, or the
   /// index in the sequence when the model has no past.
   symbolic::Expr position = nullptr;
 };
 
-/// Queries, keys or values: `scale` times the (rotated) heads of `source`,
-/// which is [batch, sequence, heads * headDim].
+/// Queries, keys or values: `scale` times the (normalised, rotated) heads of
+/// `source`, which is [batch, sequence, features]; they begin at `column`.
 struct Projection {
   mlir::Value source;
+  int64_t column = 0;
   float scale = 1;
+  /// Of the elements of every head; its input is not used.
+  std::optional<NormMatch> norm;
   std::optional<Rotation> rotation;
 };
 

@@ -249,10 +249,11 @@ static bool describeCast(onnx::NodeOp node, IndexAnalysis &analysis,
   return true;
 }
 
-/// True for the sum of an activation and a constant vector that is not zero:
-/// the bias of a projection.
-static bool addsBias(onnx::NodeOp node, IndexAnalysis &analysis) {
-  if (node.getOpType() != "Add" || node.getInputs().size() != 2)
+/// True for the sum of an activation and a constant vector that is not zero, or
+/// their product: the bias of a projection, or the end of a normalisation.
+static bool appliesVector(onnx::NodeOp node, IndexAnalysis &analysis) {
+  if ((node.getOpType() != "Add" && node.getOpType() != "Mul") ||
+      node.getInputs().size() != 2)
     return false;
   for (unsigned index : {0, 1}) {
     Value vector = node.getInputs()[index];
@@ -260,20 +261,21 @@ static bool addsBias(onnx::NodeOp node, IndexAnalysis &analysis) {
     const TensorFunction *data = analysis.lookup(node.getInputs()[1 - index]);
     if (bias && data && vector.getDefiningOp<onnx::InitializerOp>() &&
         bias->elementType.isF32() && bias->shape.size() == 1 &&
-        bias->element->kind == Kind::Load &&
+        bias->shape[0] != analysis.getContext().constant(1) &&
+        (node.getOpType() == "Mul" || bias->element->kind == Kind::Load) &&
         data->element->activation != Node::noActivation)
       return true;
   }
   return false;
 }
 
-/// Arithmetic; a sum with a bias is a tensor of its own, because a projection
-/// with a bias is one.
+/// Arithmetic; what a vector is applied to is a tensor of its own, because
+/// projections with a bias and normalised heads are.
 static bool describeArithmetic(onnx::NodeOp node, IndexAnalysis &analysis,
                                Results &results) {
   return describeBroadcast(
       node, analysis, results,
-      addsBias(node, analysis) ? computeNothing : computeArithmetic, {});
+      appliesVector(node, analysis) ? computeNothing : computeArithmetic, {});
 }
 
 template <Expr (*formula)(StringRef, ArrayRef<Expr>, Context &)>
@@ -305,7 +307,8 @@ IndexRule findElementwiseRule(onnx::NodeOp node) {
       .Cases({"Cos", "Sin", "Sqrt", "Exp", "Pow", "Reciprocal"},
              describe<computeFunction>)
       .Case("Neg", describe<computeNegation>)
-      .Cases({"Sigmoid", "Relu"}, describe<computeNothing>)
+      .Cases({"Sigmoid", "Relu", "Tanh", "Erf", "Gelu"},
+             describe<computeNothing>)
       .Cases({"Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual"},
              describeBoolean<computeComparison>)
       .Cases({"And", "Or", "Not"}, describeBoolean<computeLogic>)

@@ -147,8 +147,9 @@ FailureOr<Roles> FinishImportPass::findRoles() {
       added = addArgument(roles, rope.getPositions(), Role::Positions, 0);
     if (auto positions = dyn_cast<PositionEmbeddingOp>(op))
       added = addArgument(roles, positions.getPositions(), Role::Positions, 0);
-    if (auto linear = dyn_cast<LinearOp>(op))
-      note(linear.getResult(), Role::Logits, 0);
+    if (isa<LinearOp>(op) || (isa<BiasOp, ScaleOp, SoftcapOp>(op) &&
+                              present.contains(op.getOperand(0))))
+      note(op.getResult(0), Role::Logits, 0);
     if (auto attention = dyn_cast<AttentionOp>(op)) {
       if (Value mask = attention.getMask())
         added = addArgument(roles, mask, Role::Mask, 0);
@@ -208,6 +209,13 @@ LogicalResult FinishImportPass::checkRoles(const Roles &roles) {
   return success();
 }
 
+/// The product that logits come from.
+static LinearOp findHead(Value logits) {
+  while (!logits.getDefiningOp<LinearOp>())
+    logits = logits.getDefiningOp()->getOperand(0);
+  return logits.getDefiningOp<LinearOp>();
+}
+
 void FinishImportPass::setRoles(const Roles &roles) {
   func::FuncOp function = getOperation();
   for (auto [index, slot] : llvm::enumerate(roles.arguments)) {
@@ -220,7 +228,7 @@ void FinishImportPass::setRoles(const Roles &roles) {
     for (StringRef name : {onnx::kDimsAttr, onnx::kTypeAttr})
       function.removeResultAttr(index, StringAttr::get(&getContext(), name));
     if (slot.getRole() == Role::Logits)
-      terminator->getOperand(index).getDefiningOp<LinearOp>().setHead(true);
+      findHead(terminator->getOperand(index)).setHead(true);
   }
 }
 

@@ -46,12 +46,15 @@ static bool reachesRotation(BlockArgument argument) {
   return false;
 }
 
-/// True when `value`, or its sum with a constant, selects rows of a table.
+/// True when `value`, reshaped or its sum with a constant, selects rows of a
+/// table.
 static bool selectsRows(Value value) {
   return llvm::any_of(value.getUses(), [](OpOperand &use) {
     auto node = dyn_cast<onnx::NodeOp>(use.getOwner());
     if (!node)
       return false;
+    if (node.getOpType() == "Reshape" && use.getOperandNumber() == 0)
+      return selectsRows(node.getResult(0));
     if (node.getOpType() == "Add" &&
         getIntegers(node.getOperand(1 - use.getOperandNumber())))
       return selectsRows(node.getResult(0));

@@ -30,8 +30,8 @@ inline constexpr llvm::StringLiteral kRefusalAttrName = "llmopt.refusal";
 class NodePattern : public mlir::OpRewritePattern<onnx::NodeOp> {
 public:
   NodePattern(mlir::MLIRContext *context, llvm::StringRef opType,
-              llvm::StringRef domain = "")
-      : OpRewritePattern(context), opType(opType), domain(domain) {}
+              llvm::StringRef domain = "", mlir::PatternBenefit benefit = 1)
+      : OpRewritePattern(context, benefit), opType(opType), domain(domain) {}
 
   /// Fails without a reason on nodes of other operators.
   mlir::LogicalResult

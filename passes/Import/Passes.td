@@ -67,6 +67,33 @@ def InferONNXTypes : ImportPass<"llmopt-infer-onnx-types"> {
   let statistics = [Statistic<"typed", "typed", "results that got a type">];
 }
 
+def UnflattenProducts : ImportPass<"llmopt-unflatten-products"> {
+  let summary = "make a MatMul and an Add of a Gemm, over the dimensions that a Reshape has joined";
+  let description = [{
+    What follows from the shapes alone: a Gemm multiplies rows, so it may as well do so before a Reshape joins their dimensions. The Reshape behind it
+    undoes what one in front of it did, and llmopt-drop-views removes both.
+
+    ```mlir
+    %r = onnx.node "Reshape"(%x, %s) : (tensor<?x?x8xf32>, tensor<2xi64>) -> tensor<?x8xf32>
+    %y = onnx.node "Gemm"(%r, %w, %b)
+    ==>
+    %p = onnx.node "MatMul"(%x, %w)
+    %a = onnx.node "Add"(%p, %b)
+    %y = onnx.node "Reshape"(%a, %rows)
+    ```
+  }];
+  let statistics = [Statistic<"products", "products", "Gemm nodes rewritten">];
+}
+
+def DropViews : ImportPass<"llmopt-drop-views"> {
+  let summary = "use the tensor that a node only copies";
+  let description = [{
+    A value whose shape and elements are those of another one (IndexAnalysis) is replaced by it: a Reshape to the shape that its input has, or that
+    undoes another one.
+  }];
+  let statistics = [Statistic<"dropped", "dropped", "values replaced">];
+}
+
 def RaiseGroupQueryAttention : ImportPass<"llmopt-raise-group-query-attention"> {
   let summary = "raise com.microsoft.GroupQueryAttention";
   let description = [{
@@ -248,26 +275,47 @@ def FuseNorms : ImportPass<"llmopt-fuse-norms"> {
   let statistics = [Statistic<"fused", "fused", "normalisations fused">];
 }
 
-def RaiseElementwise : ImportPass<"llmopt-raise-elementwise"> {
-  let summary = "raise gated units, residual additions and biases";
+def RaiseActivation : ImportPass<"llmopt-raise-activation"> {
+  let summary = "raise activation functions and gated units";
   let description = [{
+    x * sigmoid(x) * y and gelu(x) * y become `llmopt.glu`, relu and gelu of anything else an attribute of the bias that is added before, of zeros
+    where there is none. GELU is recognised by its values, however it is written (ActivationMatch).
+
     ```mlir
     %s = onnx.node "Sigmoid"(%gate)
     %a = onnx.node "Mul"(%gate, %s)
     %y = onnx.node "Mul"(%a, %up) : (tensor<?x?x8xf32>, tensor<?x?x8xf32>) -> tensor<?x?x8xf32>
-    %z = onnx.node "Add"(%x, %y) : (tensor<?x?x8xf32>, tensor<?x?x8xf32>) -> tensor<?x?x8xf32>
+    %b = onnx.node "Add"(%x, %bias)
+    %z = onnx.node "Gelu"(%b)
     ==>
     %y = llmopt.glu silu %gate, %up : tensor<?x?x8xf32>
-    %z = arith.addf %x, %y : tensor<?x?x8xf32>
+    %z = llmopt.bias gelu %x, %bias : tensor<?x?x8xf32>, tensor<8xf32>
     ```
-
-    The addition of a constant vector becomes `llmopt.bias`, a Relu of it its attribute.
   }];
   let statistics = [
     Statistic<"gatedUnits", "gated-units", "gated units raised">,
+    Statistic<"functions", "functions", "activation functions raised">
+  ];
+}
+
+def RaiseElementwise : ImportPass<"llmopt-raise-elementwise"> {
+  let summary = "raise residual additions, biases, factors and soft caps";
+  let description = [{
+    ```mlir
+    %z = onnx.node "Add"(%x, %y) : (tensor<?x?x8xf32>, tensor<?x?x8xf32>) -> tensor<?x?x8xf32>
+    %s = onnx.node "Mul"(%z, %factor)
+    ==>
+    %z = arith.addf %x, %y : tensor<?x?x8xf32>
+    %s = llmopt.scale %z {factor = 8.0 : f32} : tensor<?x?x8xf32>
+    ```
+
+    The addition of a constant vector becomes `llmopt.bias`, cap * tanh(x / cap) `llmopt.softcap`.
+  }];
+  let statistics = [
     Statistic<"additions", "additions", "additions raised">,
     Statistic<"biases", "biases", "additions of vectors raised">,
-    Statistic<"relus", "relus", "Relu nodes raised">
+    Statistic<"scalings", "scalings", "products with numbers raised">,
+    Statistic<"softcaps", "softcaps", "soft caps raised">
   ];
 }
 

@@ -21,12 +21,16 @@ void populateImportPipeline(mlir::OpPassManager &manager,
   function.addPass(createCheckNodes(check));
   function.addPass(createInferONNXTypes());
   function.addPass(createFoldONNX());
+  function.addPass(createUnflattenProducts());
+  function.addPass(createInferONNXTypes());
+  function.addPass(createDropViews());
   RaiseAttentionOptions attention;
   attention.maxPositions = options.maxPositions;
   function.addPass(createRaiseAttention(attention));
   function.addPass(createRaiseGroupQueryAttention());
   function.addPass(createRaiseNorm());
   function.addPass(createRaiseLinear());
+  function.addPass(createRaiseActivation());
   function.addPass(createRaiseElementwise());
   function.addPass(createShareWeights());
   FinishImportOptions finish;

@@ -40,12 +40,17 @@ private:
   /// The values that hold the result as [batch, sequence, heads * headDim].
   SmallVector<Value> findResults(onnx::NodeOp node,
                                  const AttentionMatch &match) const;
-  FailureOr<Value> project(const Projection &projection, int64_t heads,
-                           int64_t headDim, Value mask, Location location,
+  /// Queries, keys and values as [batch, sequence, heads * headDim], before
+  /// norms and rotations; empty with a reason.
+  SmallVector<Value> getParts(const AttentionMatch &match, Location location,
+                              PatternRewriter &rewriter,
+                              std::string &reason) const;
+  FailureOr<Value> project(Value part, const Projection &projection,
+                           int64_t heads, int64_t headDim, Value mask,
                            PatternRewriter &rewriter,
                            std::string &reason) const;
-  FailureOr<Value> getTable(const Rotation &rotation, int64_t headDim,
-                            Location location, PatternRewriter &rewriter,
+  FailureOr<Value> getTable(const Rotation &rotation, Location location,
+                            PatternRewriter &rewriter,
                             std::string &reason) const;
   Value getPositions(const Rotation &rotation, Value mask,
                      PatternRewriter &rewriter) const;
@@ -93,7 +98,7 @@ RaiseValueProduct::findResults(onnx::NodeOp node,
 }
 
 FailureOr<Value> RaiseValueProduct::getTable(const Rotation &rotation,
-                                             int64_t headDim, Location location,
+                                             Location location,
                                              PatternRewriter &rewriter,
                                              std::string &reason) const {
   Value &table = tables[{{rotation.firstCosine, rotation.firstSine},
@@ -101,14 +106,14 @@ FailureOr<Value> RaiseValueProduct::getTable(const Rotation &rotation,
   if (table)
     return table;
   FailureOr<std::vector<float>> values =
-      computeRotaryTable(rotation, maxPositions, headDim, analysis, reason);
+      computeRotaryTable(rotation, maxPositions, analysis, reason);
   if (failed(values))
     return failure();
   OpBuilder::InsertionGuard guard(rewriter);
   rewriter.setInsertionPointToStart(&function.getBody().front());
   reason = "its rotary table cannot be written";
-  auto type =
-      RankedTensorType::get({maxPositions, headDim}, rewriter.getF32Type());
+  auto type = RankedTensorType::get({maxPositions, rotation.rotated},
+                                    rewriter.getF32Type());
   FailureOr<Value> weight =
       createComputedWeight(rewriter, location, "rotary", type, *values);
   if (succeeded(weight))
@@ -141,19 +146,64 @@ Value RaiseValueProduct::getPositions(const Rotation &rotation, Value mask,
   return rowPositions;
 }
 
-FailureOr<Value> RaiseValueProduct::project(const Projection &projection,
-                                            int64_t heads, int64_t headDim,
-                                            Value mask, Location location,
-                                            PatternRewriter &rewriter,
-                                            std::string &reason) const {
-  if (!getFloatTensorType(projection.source)) {
-    reason = "its projections are not float32 tensors";
-    return failure();
+SmallVector<Value> RaiseValueProduct::getParts(const AttentionMatch &match,
+                                               Location location,
+                                               PatternRewriter &rewriter,
+                                               std::string &reason) const {
+  const Projection *projections[] = {&match.query, &match.key, &match.value};
+  int64_t kvWidth = match.kvHeads * match.headDim;
+  int64_t widths[] = {match.heads * match.headDim, kvWidth, kvWidth};
+  SmallVector<Value> parts;
+  SmallVector<Type> types;
+  int64_t column = 0;
+  bool isSplit = true;
+  for (auto [projection, width] : llvm::zip_equal(projections, widths)) {
+    RankedTensorType type = getFloatTensorType(projection->source);
+    if (!type) {
+      reason = "its projections are not float32 tensors";
+      return {};
+    }
+    isSplit &= projection->source == match.query.source &&
+               projection->column == column;
+    column += width;
+    if (type.getDimSize(2) == width)
+      parts.push_back(projection->source);
+    types.push_back(
+        type.clone({type.getDimSize(0), type.getDimSize(1), width}));
+  }
+  if (parts.size() == 3)
+    return parts;
+  if (!isSplit ||
+      getFloatTensorType(match.query.source).getDimSize(2) != column) {
+    reason = "its queries, keys and values are neither three projections nor "
+             "the consecutive parts of one";
+    return {};
+  }
+  auto split = SplitOp::create(rewriter, location, types, match.query.source);
+  return llvm::to_vector_of<Value>(split.getParts());
+}
+
+FailureOr<Value> RaiseValueProduct::project(
+    Value part, const Projection &projection, int64_t heads, int64_t headDim,
+    Value mask, PatternRewriter &rewriter, std::string &reason) const {
+  Location location = part.getLoc();
+  if (projection.norm) {
+    FailureOr<Value> gamma = createVector(
+        rewriter, location, projection.norm->gamma, headDim, reason);
+    if (failed(gamma))
+      return failure();
+    if (!(projection.norm->epsilon >= 0)) {
+      reason = "the epsilon of a norm is negative";
+      return failure();
+    }
+    part =
+        HeadNormOp::create(rewriter, location, part.getType(), part, *gamma,
+                           rewriter.getF32FloatAttr(projection.norm->epsilon));
   }
   if (!projection.rotation)
-    return projection.source;
+    return part;
   FailureOr<Value> table =
-      getTable(*projection.rotation, headDim, location, rewriter, reason);
+      getTable(*projection.rotation, location, rewriter, reason);
   if (failed(table))
     return failure();
   Value positions = getPositions(*projection.rotation, mask, rewriter);
@@ -161,9 +211,8 @@ FailureOr<Value> RaiseValueProduct::project(const Projection &projection,
     reason = "without position ids it needs token ids and an attention mask";
     return failure();
   }
-  return Value(RopeOp::create(rewriter, location, projection.source.getType(),
-                              projection.source, positions, *table, heads,
-                              headDim));
+  return Value(RopeOp::create(rewriter, location, part.getType(), part,
+                              positions, *table, heads, headDim));
 }
 
 void RaiseValueProduct::replacePresent(const AttentionMatch &match,
@@ -189,20 +238,24 @@ LogicalResult RaiseValueProduct::matchNode(onnx::NodeOp node,
         node, "as attention: its result is not used as [batch, sequence, "
               "heads * head size]");
   Location location = node.getLoc();
-  FailureOr<Value> query = project(match->query, match->heads, match->headDim,
-                                   match->mask, location, rewriter, reason);
+  SmallVector<Value> parts = getParts(*match, location, rewriter, reason);
+  if (parts.empty())
+    return rewriter.notifyMatchFailure(node, "as attention: " + reason);
+  FailureOr<Value> query =
+      project(parts[0], match->query, match->heads, match->headDim, match->mask,
+              rewriter, reason);
   FailureOr<Value> key =
       failed(query) ? query
-                    : project(match->key, match->kvHeads, match->headDim,
-                              match->mask, location, rewriter, reason);
-  if (failed(key) || !getFloatTensorType(match->value.source))
+                    : project(parts[1], match->key, match->kvHeads,
+                              match->headDim, match->mask, rewriter, reason);
+  if (failed(key))
     return rewriter.notifyMatchFailure(node, "as attention: " + reason);
   auto type = cast<RankedTensorType>(query->getType());
   Type present = type.clone({type.getDimSize(0), match->kvHeads,
                              ShapedType::kDynamic, match->headDim});
   auto attention = AttentionOp::create(
       rewriter, location, TypeRange{type, present, present}, *query, *key,
-      match->value.source, match->pastKey, match->pastValue, match->mask,
+      parts[2], match->pastKey, match->pastValue, match->mask,
       match->mask ? Padding::Left : Padding::None, match->heads, match->kvHeads,
       match->headDim, APFloat(match->scale), match->window,
       APFloat(match->softcap));

@@ -1,4 +1,4 @@
-//===- RaiseElementwise.cpp - Gated units and residual additions ----------===//
+//===- RaiseElementwise.cpp - Sums, biases and factors ----------*- C++ -*-===//
 //
 // Part of the llmopt project, under the Apache License v2.0 with LLVM
 // Exceptions. See LICENSE for licence information.
@@ -10,6 +10,7 @@
 #include "passes/Import/ONNXMatch.h"
 #include "passes/Import/Passes.h"
 #include "passes/Import/Weights.h"
+#include <cmath>
 
 using namespace mlir;
 
@@ -17,62 +18,7 @@ namespace llmopt {
 #define GEN_PASS_DEF_RAISEELEMENTWISE
 #include "passes/Import/Passes.h.inc"
 
-/// Adds the factors of a product to `factors`; a factor that is itself a Mul
-/// node counts as its two inputs.
-static void collectFactors(onnx::NodeOp mul, SmallVectorImpl<Value> &factors) {
-  for (Value factor : mul.getInputs()) {
-    if (onnx::NodeOp inner = getNode(factor, "Mul"))
-      factors.append(inner.getInputs().begin(), inner.getInputs().end());
-    else
-      factors.push_back(factor);
-  }
-}
-
 namespace {
-/// x * sigmoid(x) * y, in any order of the factors.
-struct RaiseGatedUnit : NodePattern {
-  RaiseGatedUnit(MLIRContext *context, Pass::Statistic &count)
-      : NodePattern(context, "Mul"), count(count) {}
-
-  LogicalResult matchNode(onnx::NodeOp node,
-                          PatternRewriter &rewriter) const override {
-    SmallVector<Value> factors;
-    collectFactors(node, factors);
-    if (factors.size() != 3)
-      return rewriter.notifyMatchFailure(
-          node, "no gated unit: not a product of three factors");
-    Value gate;
-    for (Value factor : factors)
-      if (onnx::NodeOp sigmoid = getNode(factor, "Sigmoid"))
-        if (llvm::is_contained(factors, sigmoid.getInputs()[0]))
-          gate = sigmoid.getInputs()[0];
-    if (!gate)
-      return rewriter.notifyMatchFailure(
-          node, "no gated unit: no factor is the sigmoid of another");
-    Value up;
-    bool seenGate = false;
-    for (Value factor : factors) {
-      onnx::NodeOp sigmoid = getNode(factor, "Sigmoid");
-      if (sigmoid && sigmoid.getInputs()[0] == gate)
-        continue;
-      if (factor == gate && !seenGate)
-        seenGate = true;
-      else
-        up = factor;
-    }
-    RankedTensorType type = getFloatTensorType(gate);
-    if (!up || !type || getFloatTensorType(up) != type)
-      return rewriter.notifyMatchFailure(
-          node, "gate and factor are not float32 tensors of one known type");
-    rewriter.replaceOpWithNewOp<GluOp>(node, type, GluActivation::Silu, gate,
-                                       up);
-    ++count;
-    return success();
-  }
-
-  Pass::Statistic &count;
-};
-
 /// x + y, where y may be a constant vector.
 struct RaiseAddition : NodePattern {
   RaiseAddition(MLIRContext *context, Pass::Statistic &count,
@@ -114,29 +60,72 @@ struct RaiseAddition : NodePattern {
     if (failed(bias))
       return failure();
     rewriter.replaceOpWithNewOp<BiasOp>(node, type, input, *bias,
-                                        /*relu=*/UnitAttr());
+                                        /*activation=*/ActivationAttr());
     return success();
   }
 
   Pass::Statistic &count, &biases;
 };
 
-/// Relu of a sum with a bias.
-struct RaiseRelu : NodePattern {
-  RaiseRelu(MLIRContext *context, Pass::Statistic &count)
-      : NodePattern(context, "Relu"), count(count) {}
+/// Product or quotient of a tensor and a constant.
+struct RaiseScale : NodePattern {
+  RaiseScale(MLIRContext *context, StringRef opType, Pass::Statistic &count)
+      : NodePattern(context, opType), count(count) {}
 
   LogicalResult matchNode(onnx::NodeOp node,
                           PatternRewriter &rewriter) const override {
-    Value input = getInput(node, 0);
-    auto bias = input ? input.getDefiningOp<BiasOp>() : BiasOp();
-    if (!bias || !bias->hasOneUse())
-      return rewriter.notifyMatchFailure(
-          node, "its input is not the sum with a bias that nothing else reads");
-    rewriter.replaceOpWithNewOp<BiasOp>(node, bias.getType(), bias.getInput(),
-                                        bias.getBias(), rewriter.getUnitAttr());
-    ++count;
-    return success();
+    bool isProduct = node.getOpType() == "Mul";
+    for (unsigned index : {1, 0}) {
+      std::optional<float> constant = getScalarFloat(getInput(node, index));
+      RankedTensorType type = getFloatTensorType(getInput(node, 1 - index));
+      if (!constant || !type || (index == 0 && !isProduct))
+        continue;
+      if (getNode(getInput(node, 1 - index), "Tanh"))
+        return rewriter.notifyMatchFailure(
+            node, "no scaling: of a hyperbolic tangent");
+      float factor = isProduct ? *constant : 1 / *constant;
+      if (!std::isfinite(factor))
+        return rewriter.notifyMatchFailure(node, "its factor is not finite");
+      rewriter.replaceOpWithNewOp<ScaleOp>(node, type,
+                                           getInput(node, 1 - index),
+                                           rewriter.getF32FloatAttr(factor));
+      ++count;
+      return success();
+    }
+    return rewriter.notifyMatchFailure(
+        node, "no scaling: no factor is a constant number");
+  }
+
+  Pass::Statistic &count;
+};
+
+/// cap * tanh(x / cap), where what is in the tangent is a scaling already.
+struct RaiseSoftcap : NodePattern {
+  RaiseSoftcap(MLIRContext *context, Pass::Statistic &count)
+      : NodePattern(context, "Mul", "", /*benefit=*/2), count(count) {}
+
+  LogicalResult matchNode(onnx::NodeOp node,
+                          PatternRewriter &rewriter) const override {
+    for (unsigned index : {0, 1}) {
+      onnx::NodeOp tangent = getNode(getInput(node, index), "Tanh");
+      std::optional<float> cap = getScalarFloat(getInput(node, 1 - index));
+      if (!tangent || !cap)
+        continue;
+      auto scale = getInput(tangent, 0).getDefiningOp<ScaleOp>();
+      if (!scale || !(*cap > 0) || !std::isfinite(*cap) ||
+          std::abs(scale.getFactor().convertToFloat() * *cap - 1) > 1e-6f)
+        return rewriter.notifyMatchFailure(
+            node, "as a soft cap: its tangent is not of its input divided by "
+                  "the positive factor " +
+                      std::to_string(*cap));
+      rewriter.replaceOpWithNewOp<SoftcapOp>(node, scale.getType(),
+                                             scale.getInput(),
+                                             rewriter.getF32FloatAttr(*cap));
+      ++count;
+      return success();
+    }
+    return rewriter.notifyMatchFailure(
+        node, "no soft cap: not a hyperbolic tangent times a number");
   }
 
   Pass::Statistic &count;
@@ -148,9 +137,10 @@ struct RaiseElementwisePass : impl::RaiseElementwiseBase<RaiseElementwisePass> {
       return;
     MLIRContext *context = &getContext();
     RewritePatternSet patterns(context);
-    patterns.add<RaiseGatedUnit>(context, gatedUnits);
     patterns.add<RaiseAddition>(context, additions, biases);
-    patterns.add<RaiseRelu>(context, relus);
+    patterns.add<RaiseScale>(context, "Mul", scalings);
+    patterns.add<RaiseScale>(context, "Div", scalings);
+    patterns.add<RaiseSoftcap>(context, softcaps);
     applyNodePatterns(getOperation(), std::move(patterns));
   }
 };

@@ -106,10 +106,12 @@ static std::optional<std::pair<Value, int64_t>> matchOffset(Value value) {
 }
 
 /// Rows of a table: at tokens or, where a constant is added to what selects
-/// them, at positions (rows for padding come first in such tables).
+/// them (rows for padding come first in such tables) or tokens are another
+/// input, at positions.
 struct RaiseEmbedding : NodePattern {
-  RaiseEmbedding(MLIRContext *context, Pass::Statistic &count)
-      : NodePattern(context, "Gather"), count(count) {}
+  RaiseEmbedding(func::FuncOp function, Pass::Statistic &count)
+      : NodePattern(function.getContext(), "Gather"),
+        tokens(findTokens(function)), count(count) {}
 
   LogicalResult matchNode(onnx::NodeOp node,
                           PatternRewriter &rewriter) const override {
@@ -130,6 +132,8 @@ struct RaiseEmbedding : NodePattern {
     shape.push_back(table->columns);
     auto result = RankedTensorType::get(shape, rewriter.getF32Type());
     std::optional<std::pair<Value, int64_t>> positions = matchOffset(ids);
+    if (tokens && tokens != ids && isa<BlockArgument>(ids))
+      positions = {ids, 0};
     if (positions &&
         (positions->second < 0 || positions->second >= table->rows))
       return rewriter.notifyMatchFailure(
@@ -144,6 +148,32 @@ struct RaiseEmbedding : NodePattern {
     return success();
   }
 
+  /// The input that selects rows of a table with as many rows as a result has
+  /// columns: the vocabulary. Null when there is none or more than one.
+  static Value findTokens(func::FuncOp function) {
+    Block &body = function.getBody().front();
+    DenseSet<int64_t> columns;
+    for (Type type : body.getTerminator()->getOperandTypes())
+      if (auto result = dyn_cast<RankedTensorType>(type);
+          result && result.getRank() == 3)
+        columns.insert(result.getShape().back());
+    Value tokens;
+    for (auto node : body.getOps<onnx::NodeOp>()) {
+      if (node.getOpType() != "Gather" ||
+          !isa<BlockArgument>(getInput(node, 1)))
+        continue;
+      RankedTensorType table = getFloatTensorType(getInput(node, 0));
+      if (!table || table.getRank() != 2 ||
+          !columns.contains(table.getDimSize(0)))
+        continue;
+      if (tokens && tokens != getInput(node, 1))
+        return {};
+      tokens = getInput(node, 1);
+    }
+    return tokens;
+  }
+
+  Value tokens;
   Pass::Statistic &count;
 };
 
@@ -154,7 +184,7 @@ struct RaiseLinearPass : impl::RaiseLinearBase<RaiseLinearPass> {
     MLIRContext *context = &getContext();
     RewritePatternSet patterns(context);
     patterns.add<RaiseMatMul, RaiseGemm>(context, linears);
-    patterns.add<RaiseEmbedding>(context, embeddings);
+    patterns.add<RaiseEmbedding>(getOperation(), embeddings);
     applyNodePatterns(getOperation(), std::move(patterns));
   }
 };

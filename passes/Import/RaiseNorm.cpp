@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "passes/Import/NodePattern.h"
+#include "passes/Import/NormMatch.h"
 #include "passes/Import/ONNXMatch.h"
 #include "passes/Import/Passes.h"
 #include "passes/Import/Weights.h"
@@ -36,85 +37,6 @@ static FailureOr<Value> createNorm(PatternRewriter &rewriter, Location location,
     return failure();
   return Value(RMSNormOp::create(rewriter, location, type, input, *weight,
                                  rewriter.getF32FloatAttr(epsilon)));
-}
-
-/// True for a constant of one element that is `number`.
-static bool isScalar(Value value, float number) {
-  return getScalarFloat(value) == number;
-}
-
-/// The x of x * x or of Pow(x, 2); null for any other value.
-static Value matchSquare(Value value) {
-  if (onnx::NodeOp power = getNode(value, "Pow"))
-    return isScalar(getInput(power, 1), 2) ? getInput(power, 0) : Value();
-  onnx::NodeOp product = getNode(value, "Mul");
-  return product && getInput(product, 0) == getInput(product, 1)
-             ? getInput(product, 0)
-             : Value();
-}
-
-/// True when a reduction is over the last axis, which it keeps.
-static bool isOverLastAxis(onnx::NodeOp reduction, int64_t rank) {
-  std::optional<SmallVector<int64_t>> axes;
-  if (auto attribute = reduction.getNodeAttr<DenseI64ArrayAttr>("axes"))
-    axes = SmallVector<int64_t>(attribute.asArrayRef());
-  else
-    axes = getIntegers(getInput(reduction, 1));
-  return axes && axes->size() == 1 &&
-         normalizeAxis(axes->front(), rank) == rank - 1 &&
-         getIntAttr(reduction, "keepdims", 1) == 1;
-}
-
-/// The epsilon when `value` is mean(x * x) + epsilon over the last axis.
-static std::optional<float> matchMeanSquare(Value value, Value input) {
-  onnx::NodeOp sum = getNode(value, "Add");
-  RankedTensorType type = getFloatTensorType(input);
-  if (!sum || !type)
-    return std::nullopt;
-  for (unsigned index : {0, 1}) {
-    onnx::NodeOp mean = getNode(getInput(sum, index), "ReduceMean");
-    if (mean && matchSquare(getInput(mean, 0)) == input &&
-        isOverLastAxis(mean, type.getRank()))
-      return getScalarFloat(getInput(sum, 1 - index));
-  }
-  return std::nullopt;
-}
-
-/// The epsilon when `value` is 1 / sqrt(mean(x * x) + epsilon).
-static std::optional<float> matchInverseDeviation(Value value, Value input) {
-  if (onnx::NodeOp power = getNode(value, "Pow"))
-    return isScalar(getInput(power, 1), -0.5f)
-               ? matchMeanSquare(getInput(power, 0), input)
-               : std::nullopt;
-  Value root;
-  if (onnx::NodeOp reciprocal = getNode(value, "Reciprocal"))
-    root = getInput(reciprocal, 0);
-  else if (onnx::NodeOp quotient = getNode(value, "Div");
-           quotient && isScalar(getInput(quotient, 0), 1))
-    root = getInput(quotient, 1);
-  onnx::NodeOp deviation = getNode(root, "Sqrt");
-  return deviation ? matchMeanSquare(getInput(deviation, 0), input)
-                   : std::nullopt;
-}
-
-/// The epsilon when `value` is x / sqrt(mean(x * x) + epsilon).
-static std::optional<float> matchScaled(Value value, Value &input) {
-  if (onnx::NodeOp quotient = getNode(value, "Div")) {
-    input = getInput(quotient, 0);
-    onnx::NodeOp deviation = getNode(getInput(quotient, 1), "Sqrt");
-    return deviation ? matchMeanSquare(getInput(deviation, 0), input)
-                     : std::nullopt;
-  }
-  onnx::NodeOp product = getNode(value, "Mul");
-  for (unsigned index : {0, 1}) {
-    if (!product)
-      break;
-    input = getInput(product, index);
-    if (std::optional<float> epsilon =
-            matchInverseDeviation(getInput(product, 1 - index), input))
-      return epsilon;
-  }
-  return std::nullopt;
 }
 
 namespace {
@@ -181,14 +103,15 @@ struct RaiseLayerNorm : NodePattern {
     const float epsilon = getFloatAttr(node, "epsilon", 1e-5f);
     if (!(epsilon >= 0))
       return rewriter.notifyMatchFailure(node, "its epsilon is negative");
-    if (!getInput(node, 2))
-      return rewriter.notifyMatchFailure(node, "it has no bias");
     std::string reason;
     Value vectors[2];
     for (unsigned i : {0, 1}) {
+      Value given = getInput(node, i + 1);
+      int64_t length = type.getShape().back();
       FailureOr<Value> vector =
-          createVector(rewriter, node.getLoc(), getInput(node, i + 1),
-                       type.getShape().back(), reason);
+          given || i == 0
+              ? createVector(rewriter, node.getLoc(), given, length, reason)
+              : createZeros(rewriter, node.getLoc(), length);
       if (failed(vector))
         return rewriter.notifyMatchFailure(node, reason);
       vectors[i] = *vector;
@@ -253,7 +176,7 @@ struct RaiseWrittenNorm : NodePattern {
     for (unsigned index : {0, 1}) {
       Value gamma = getInput(node, index), scaled = getInput(node, 1 - index);
       Value input;
-      std::optional<float> epsilon = matchScaled(scaled, input);
+      std::optional<float> epsilon = matchRootMeanSquare(scaled, input);
       if (!epsilon)
         continue;
       std::string reason;

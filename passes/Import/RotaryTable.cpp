@@ -88,12 +88,13 @@ std::optional<double> FactorEvaluator::evaluateLeaf(Expr leaf) {
   return double(values[index]);
 }
 
-FailureOr<std::vector<float>>
-computeRotaryTable(const Rotation &rotation, int64_t positions, int64_t headDim,
-                   IndexAnalysis &analysis, std::string &reason) {
+FailureOr<std::vector<float>> computeRotaryTable(const Rotation &rotation,
+                                                 int64_t positions,
+                                                 IndexAnalysis &analysis,
+                                                 std::string &reason) {
   FactorEvaluator evaluator(rotation, analysis);
-  int64_t half = headDim / 2;
-  std::vector<float> table(positions * headDim);
+  int64_t columns = rotation.rotated, half = columns / 2;
+  std::vector<float> table(positions * columns);
   auto fill = [&](Expr first, Expr second, int64_t start) {
     for (int64_t position = 0; position < positions; ++position)
       for (int64_t i = 0; i < half; ++i) {
@@ -109,7 +110,7 @@ computeRotaryTable(const Rotation &rotation, int64_t positions, int64_t headDim,
                    "only the rotation by halves is supported";
           return failure();
         }
-        table[position * headDim + start + i] = float(*value);
+        table[position * columns + start + i] = float(*value);
       }
     return success();
   };

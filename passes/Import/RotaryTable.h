@@ -14,13 +14,15 @@
 
 namespace llmopt {
 
-/// Computes the rows [cosines, sines] of positions 0 .. positions - 1 as the
-/// graph would, operation by operation in float32 (cosine and sine themselves
-/// in double, rounded once). Fails with a reason when the factors depend on
-/// something else, or when the two halves of a head have different ones.
-mlir::FailureOr<std::vector<float>>
-computeRotaryTable(const Rotation &rotation, int64_t positions, int64_t headDim,
-                   IndexAnalysis &analysis, std::string &reason);
+/// Computes the rows [cosines, sines] of positions 0 .. positions - 1 of
+/// rotation.rotated columns as the graph would, operation by operation in
+/// float32 (cosine and sine themselves in double, rounded once). Fails with a
+/// reason when the factors depend on something else, or when the two halves of
+/// a head have different ones.
+mlir::FailureOr<std::vector<float>> computeRotaryTable(const Rotation &rotation,
+                                                       int64_t positions,
+                                                       IndexAnalysis &analysis,
+                                                       std::string &reason);
 
 } // namespace llmopt
 

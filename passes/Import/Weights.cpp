@@ -127,6 +127,14 @@ FailureOr<Value> createVector(OpBuilder &builder, Location location,
                                 getWeightSource(initializer, false)));
 }
 
+FailureOr<Value> createZeros(OpBuilder &builder, Location location,
+                             int64_t length) {
+  return createComputedWeight(
+      builder, location, "zeros",
+      RankedTensorType::get({length}, builder.getF32Type()),
+      std::vector<float>(length));
+}
+
 FailureOr<Value> createComputedWeight(OpBuilder &builder, Location location,
                                       StringRef name, RankedTensorType type,
                                       ArrayRef<float> values) {

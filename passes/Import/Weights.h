@@ -51,6 +51,11 @@ mlir::FailureOr<mlir::Value> createVector(mlir::OpBuilder &builder,
                                           mlir::Value value, int64_t length,
                                           std::string &reason);
 
+/// Makes the weight of `length` zeros. Emits an error when it cannot be
+/// written.
+mlir::FailureOr<mlir::Value>
+createZeros(mlir::OpBuilder &builder, mlir::Location location, int64_t length);
+
 /// The source attribute of an llmopt.weight for the data of an initializer.
 mlir::Attribute getWeightSource(onnx::InitializerOp initializer,
                                 bool transposed);

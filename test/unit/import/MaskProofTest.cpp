@@ -34,10 +34,13 @@ struct MaskProofTest : testing::Test {
     return context.floatBinary(Kind::FloatMul, left, right);
   }
   std::optional<float> prove(Expr score, bool hasMask = true) {
-    return proveCausalMask(
-        {score, product, q, t, past, hasMask ? mask : nullptr}, context,
-        reason);
+    std::optional<CausalMask> found =
+        proveCausalMask({score, product, q, t, past, hasMask ? mask : nullptr},
+                        context, reason);
+    window = found ? found->window : -1;
+    return found ? std::optional<float>(found->factor) : std::nullopt;
   }
+  int64_t window = -1;
 };
 
 TEST_F(MaskProofTest, AcceptsTheFormsOfExporters) {
@@ -60,6 +63,35 @@ TEST_F(MaskProofTest, AcceptsTheFormsOfExporters) {
             1.0f);
 }
 
+TEST_F(MaskProofTest, FindsWindows) {
+  Expr zero = number(0), low = number(-3.4028235e38f);
+  auto masked = [&](Expr visible, Expr hidden) {
+    return add(product, context.select(visible, zero, hidden));
+  };
+  Expr near =
+      context.less(context.sub(context.add(q, past), t), context.constant(4));
+  Expr visible = context.logicalAnd(causal, kept);
+  EXPECT_EQ(prove(masked(context.logicalAnd(visible, near), low)), 1.0f);
+  EXPECT_EQ(window, 4);
+  EXPECT_EQ(prove(masked(visible, low)), 1.0f);
+  EXPECT_EQ(window, 0);
+  // Of two windows the smaller one counts.
+  Expr nearer =
+      context.less(context.sub(context.add(q, past), t), context.constant(2));
+  EXPECT_EQ(
+      prove(masked(
+          context.logicalAnd(context.logicalAnd(visible, near), nearer), low)),
+      1.0f);
+  EXPECT_EQ(window, 2);
+  // Keys before it are only less likely.
+  EXPECT_FALSE(
+      prove(add(masked(visible, low), context.select(near, zero, number(-3)))));
+  EXPECT_NE(reason.find("beyond the window"), std::string::npos) << reason;
+  // A hole in the visible keys is no window.
+  EXPECT_FALSE(prove(
+      masked(context.logicalAnd(visible, context.logicalNot(near)), low)));
+}
+
 TEST_F(MaskProofTest, RefusesOtherMasks) {
   Expr zero = number(0), low = number(-3.4028235e38f);
   auto masked = [&](Expr visible) {
@@ -72,11 +104,6 @@ TEST_F(MaskProofTest, RefusesOtherMasks) {
   EXPECT_FALSE(prove(
       masked(context.logicalAnd(context.less(t, context.add(q, past)), kept))))
       << "hides the own token";
-  Expr window =
-      context.less(context.sub(context.add(q, past), t), context.constant(4));
-  EXPECT_FALSE(prove(
-      masked(context.logicalAnd(context.logicalAnd(causal, window), kept))));
-  EXPECT_NE(reason.find("distance"), std::string::npos) << reason;
   EXPECT_FALSE(
       prove(masked(context.logicalAnd(context.lessOrEqual(t, q), kept))))
       << "forgets the past";

@@ -40,6 +40,7 @@ struct RotaryTableTest : testing::Test {
     func::FuncOp function = *module->getOps<func::FuncOp>().begin();
     analysis = std::make_unique<IndexAnalysis>(function);
     Context &c = analysis->getContext();
+    rotation.rotated = 4;
     rotation.position = c.variable(50, nullptr);
     rotation.frequency = c.variable(51, c.constant(2));
     onnx::InitializerOp frequencies;
@@ -55,7 +56,7 @@ struct RotaryTableTest : testing::Test {
 
 TEST_F(RotaryTableTest, ComputesWhatTheGraphComputes) {
   FailureOr<std::vector<float>> table =
-      computeRotaryTable(rotation, 100, 4, *analysis, reason);
+      computeRotaryTable(rotation, 100, *analysis, reason);
   ASSERT_TRUE(succeeded(table)) << reason;
   ASSERT_EQ(table->size(), 400u);
   for (int position = 0; position < 100; ++position)
@@ -68,7 +69,7 @@ TEST_F(RotaryTableTest, ComputesWhatTheGraphComputes) {
 
 TEST_F(RotaryTableTest, RefusesDifferentHalves) {
   rotation.secondSine = rotation.secondCosine;
-  EXPECT_TRUE(failed(computeRotaryTable(rotation, 4, 4, *analysis, reason)));
+  EXPECT_TRUE(failed(computeRotaryTable(rotation, 4, *analysis, reason)));
   EXPECT_NE(reason.find("differ between the halves"), std::string::npos);
 }
 
@@ -76,7 +77,7 @@ TEST_F(RotaryTableTest, RefusesFactorsOfOtherThings) {
   Context &c = analysis->getContext();
   rotation.firstCosine =
       c.call(Function::Cos, {c.fromInteger(analysis->getBatch())});
-  EXPECT_TRUE(failed(computeRotaryTable(rotation, 4, 4, *analysis, reason)));
+  EXPECT_TRUE(failed(computeRotaryTable(rotation, 4, *analysis, reason)));
   EXPECT_NE(reason.find("not functions of the position"), std::string::npos);
 }
 } // namespace
