@@ -39,6 +39,7 @@ static void addCompressionFlags(FlagParser &parser, CompileOptions &options) {
        /*joined=*/true});
   parser.addChoice<Options::Quant>("quant",
                                    {{"none", Options::Quant::None},
+                                    {"bf16", Options::Quant::BF16},
                                     {"int8", Options::Quant::Int8},
                                     {"int4", Options::Quant::Int4},
                                     {"int3", Options::Quant::Int3},

@@ -49,6 +49,7 @@ std::string CompileOptions::outputPath() const {
 WeightQuantization llmopt::quantizationOf(CompileOptions::Quant quant) {
   switch (quant) {
   case CompileOptions::Quant::None:
+  case CompileOptions::Quant::BF16: // a format of plain weights
     return WeightQuantization::None;
   case CompileOptions::Quant::Int8:
     return WeightQuantization::Int8;
@@ -73,8 +74,7 @@ static int64_t weightGroup(const CompileOptions &options) {
 
 static void checkGroups(const CompileOptions &options,
                         std::vector<std::string> &errors) {
-  if (options.isGiven("group-size") &&
-      options.quant == CompileOptions::Quant::None)
+  if (options.isGiven("group-size") && !options.hasCodes())
     errors.push_back("'-group-size' needs quantized weights, such as "
                      "'-quant=int4'");
   bool hasGroups = weightGroup(options) != 0 ||
@@ -136,7 +136,7 @@ std::string llmopt::stringify(const CompileOptions::Pattern &pattern) {
 }
 
 bool CompileOptions::calibratesRounding() const {
-  if (level == 0 || quant == Quant::None || quantMethod == Rounding::Nearest)
+  if (level == 0 || !hasCodes() || quantMethod == Rounding::Nearest)
     return false;
   return quantMethod == Rounding::Gptq || quant != Quant::Int8 ||
          calibratesPruning();
@@ -178,8 +178,7 @@ static void checkSparsity(const CompileOptions &options,
 static void checkCompression(const CompileOptions &options,
                              std::vector<std::string> &errors) {
   checkSparsity(options, errors);
-  if (options.isGiven("quant-method") &&
-      options.quant == CompileOptions::Quant::None)
+  if (options.isGiven("quant-method") && !options.hasCodes())
     errors.push_back("'-quant-method' needs quantized weights, such as "
                      "'-quant=int4'");
   if (options.level == 0 &&
@@ -192,15 +191,15 @@ static void checkCompression(const CompileOptions &options,
     errors.push_back("'-O0' calibrates nothing, but '-sparsity-method=" +
                      stringify(options.sparsityMethod).str() +
                      "' needs calibration");
-  if (options.quant == CompileOptions::Quant::None &&
-      options.act == CompileOptions::Activation::Dynamic)
+  if (!options.hasCodes() && options.act == CompileOptions::Activation::Dynamic)
     errors.push_back(
         "'-act=dynamic' needs integer weights, such as '-quant=int8'");
   if (options.isGiven("act") &&
-      options.act == CompileOptions::Activation::None &&
-      options.quant == CompileOptions::Quant::None)
+      options.act == CompileOptions::Activation::None && !options.hasCodes())
     errors.push_back(
-        "'-act=none' has no effect without '-quant'; leave it out");
+        options.quant == CompileOptions::Quant::BF16
+            ? "'-act=none' has no effect with '-quant=bf16'; leave it out"
+            : "'-act=none' has no effect without '-quant'; leave it out");
   if (options.isGiven("act-group") && !options.quantizesActivations())
     errors.push_back(
         "'-act-group' needs quantized activations: '-quant=int8' without "
@@ -308,6 +307,8 @@ static StringRef quantName(CompileOptions::Quant quant) {
   switch (quant) {
   case CompileOptions::Quant::None:
     return "none";
+  case CompileOptions::Quant::BF16:
+    return "bf16";
   case CompileOptions::Quant::Int8:
     return "int8";
   case CompileOptions::Quant::Int4:
@@ -346,12 +347,14 @@ std::string llmopt::recipe(const CompileOptions &options) {
        << (options.scaleType == CompileOptions::ScaleType::F16 ? "f16" : "f32");
   if (options.zeroPoint == CompileOptions::ZeroPoint::Int)
     os << " -zero-point=int";
-  if (options.quant != CompileOptions::Quant::None)
+  if (options.hasCodes())
     os << " -act=" << (options.quantizesActivations() ? "dynamic" : "none");
   if (options.actGroup)
     os << " -act-group=" << options.actGroup;
-  os << " -embedding-quant=" << embeddingName(options.embeddingEncoding());
-  if (options.quant != CompileOptions::Quant::None)
+  os << " -embedding-quant="
+     << (options.hasBF16Tables() ? "bf16"
+                                 : embeddingName(options.embeddingEncoding()));
+  if (options.hasCodes())
     os << " -quant-method="
        << stringify(options.calibratesRounding()
                         ? options.quantMethod

@@ -20,7 +20,7 @@ namespace llmopt {
 /// docs/CommandLine.md.
 struct CompileOptions {
   /// Encoding of the weights of linears.
-  enum class Quant { None, Int8, Int4, Int3, Int2, NF4 };
+  enum class Quant { None, BF16, Int8, Int4, Int3, Int2, NF4 };
   /// Zero points of the groups of weights.
   enum class ZeroPoint { None, Int };
   /// Numbers that the scales of groups are stored as.
@@ -92,8 +92,10 @@ struct CompileOptions {
   std::string outputPath() const;
   /// True if linears with integer weights quantize their activations.
   bool quantizesActivations() const {
-    return quant != Quant::None && act != Activation::None;
+    return hasCodes() && act != Activation::None;
   }
+  /// True if weights become integers or indices of a table.
+  bool hasCodes() const { return quant != Quant::None && quant != Quant::BF16; }
   /// Fraction of zeros that the flags ask for.
   double zeroRatio() const {
     return sparsityPattern.isGrouped()
@@ -110,11 +112,15 @@ struct CompileOptions {
   bool calibrates() const {
     return calibratesPruning() || calibratesRounding();
   }
+  /// True if embedding tables become bf16, as other weights do.
+  bool hasBF16Tables() const {
+    return quant == Quant::BF16 && embeddingQuant == Embedding::Auto;
+  }
   /// What becomes of embedding tables; not Auto.
   Embedding embeddingEncoding() const {
     if (embeddingQuant != Embedding::Auto)
       return embeddingQuant;
-    return quant == Quant::None ? Embedding::None : Embedding::Int8;
+    return hasCodes() ? Embedding::Int8 : Embedding::None;
   }
 };
 

@@ -111,6 +111,8 @@ static void buildQuantize(OpPassManager &manager,
 static void buildEncode(OpPassManager &manager, const CompileOptions &options) {
   EncodeOptions encode;
   encode.cpus = options.cpus;
+  encode.bf16Linears = options.quant == CompileOptions::Quant::BF16;
+  encode.bf16Tables = options.hasBF16Tables();
   populateEncodePipeline(manager, encode);
 }
 

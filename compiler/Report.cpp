@@ -86,6 +86,13 @@ void Report::setTimes(ArrayRef<std::pair<std::string, double>> stages) {
 // Layers
 //===----------------------------------------------------------------------===//
 
+/// Bits of one stored number.
+static int64_t codeBits(FormatAttr format) {
+  if (format.hasCodes())
+    return format.getBits();
+  return format.getEncoding() == Encoding::BF16 ? 16 : 32;
+}
+
 /// What the symbols of the kernels that read a weight begin with; row ranges,
 /// epilogues and instruction sets follow.
 static std::string kernelsOf(EncodedWeightOp weight,
@@ -132,8 +139,7 @@ LogicalResult Report::addLayers(ModuleOp module) {
                         : json::Value(nullptr)},
         {"dead_rows", int64_t(weight.getDeadRows().value_or(0))},
         {"dead_columns", int64_t(weight.getDeadColumns().value_or(0))},
-        {"code_bits",
-         type.getFormat().hasCodes() ? type.getFormat().getBits() : 32},
+        {"code_bits", codeBits(type.getFormat())},
         {"bits_per_weight", own.bitsPerWeight()},
         {"bytes", own.bytes},
         {"error", error ? json::Value(error->convertToDouble()) : nullptr},

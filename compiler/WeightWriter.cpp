@@ -60,6 +60,7 @@ FailureOr<std::vector<uint8_t>> WeightPacker::pack() {
   switch (type.getFormat()) {
   case kernel::PackFormat::Raw:
   case kernel::PackFormat::F32:
+  case kernel::PackFormat::BF16:
     return packFloats();
   case kernel::PackFormat::Int8:
   case kernel::PackFormat::Int8Bitmask:
@@ -156,9 +157,11 @@ FailureOr<std::vector<uint8_t>> WeightPacker::packFloats() {
     const auto *begin = reinterpret_cast<const uint8_t *>(values->data());
     return std::vector<uint8_t>(begin, begin + values->size() * sizeof(float));
   }
+  bool isBF16 = type.getFormat() == kernel::PackFormat::BF16;
   std::vector<uint8_t> bytes(
-      densePackedBytes(PackedLayout::F32, type.getRows(), columns));
-  packF32(*values, type.getRows(), columns, bytes);
+      densePackedBytes(isBF16 ? PackedLayout::BF16 : PackedLayout::F32,
+                       type.getRows(), columns));
+  (isBF16 ? packBF16 : packF32)(*values, type.getRows(), columns, bytes);
   return bytes;
 }
 
@@ -308,6 +311,8 @@ static StringRef baseName(kernel::WeightType type) {
   switch (type.getFormat()) {
   case kernel::PackFormat::F32:
     return "f32";
+  case kernel::PackFormat::BF16:
+    return "bf16";
   case kernel::PackFormat::Int8:
     return "int8/channel";
   case kernel::PackFormat::Int8Bitmask:
@@ -340,7 +345,7 @@ std::string llmopt::formatName(kernel::WeightType type) {
 
 std::string llmopt::formatName(FormatAttr format) {
   if (!format.hasCodes())
-    return "f32";
+    return stringifyEncoding(format.getEncoding()).str();
   bool isNormal = format.getTable() && format.getTable().asArrayRef() ==
                                            FormatAttr::getNormalFloats();
   std::string name =

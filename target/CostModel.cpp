@@ -43,6 +43,9 @@ double cyclesPer64Weights(const PackedFormat &format, Isa isa) {
   switch (format.layout) {
   case PackedLayout::F32:
     return wide ? 8.2 : 9.0;
+  case PackedLayout::BF16:
+    // Two products and two instructions that make floats of a vector.
+    return wide ? 4.6 : 9.0;
   case PackedLayout::Int8:
     return wide ? 2.05 : 8.0;
   case PackedLayout::Int8Bitmask:

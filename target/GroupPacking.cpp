@@ -28,6 +28,8 @@ static StringRef layoutName(PackedLayout layout) {
   switch (layout) {
   case PackedLayout::F32:
     return "f32";
+  case PackedLayout::BF16:
+    return "bf16";
   case PackedLayout::Int8:
   case PackedLayout::Int8Groups:
     return "int8";

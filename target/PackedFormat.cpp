@@ -12,6 +12,7 @@
 #include "llvm/Support/MathExtras.h"
 #include <algorithm>
 #include <cassert>
+#include <cmath>
 #include <cstring>
 
 using namespace llvm;
@@ -95,6 +96,8 @@ uint8_t *packBitmaskPanel(const CodeMatrix &matrix, int64_t firstRow,
 int64_t paddedColumns(const PackedFormat &format, int64_t columns) {
   if (format.layout == PackedLayout::F32)
     return columns;
+  if (format.layout == PackedLayout::BF16)
+    return alignTo(columns, 2);
   return alignTo(columns, kMaskBlockColumns);
 }
 
@@ -103,6 +106,8 @@ int64_t panelBytes(const PackedFormat &format, int64_t columns) {
   int64_t padded = paddedColumns(format, columns);
   if (format.layout == PackedLayout::F32)
     return padded * kPanelRows * sizeof(float);
+  if (format.layout == PackedLayout::BF16)
+    return padded * kPanelRows * sizeof(uint16_t);
   if (!format.hasGroups())
     return kScaleBytes + padded * kPanelRows;
   GroupGeometry geometry(format);
@@ -142,6 +147,38 @@ void packF32(ArrayRef<float> values, int64_t rows, int64_t columns,
     for (int64_t k = 0; k < columns; ++k)
       std::memcpy(panel + (k * kPanelRows + row % kPanelRows) * sizeof(float),
                   &values[row * columns + k], sizeof(float));
+  }
+}
+
+uint16_t toBF16(float value) {
+  uint32_t bits;
+  std::memcpy(&bits, &value, sizeof(bits));
+  if (std::isnan(value)) // stays one: its low bits may be all that it has
+    return static_cast<uint16_t>(bits >> 16 | 0x40);
+  return static_cast<uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+
+float fromBF16(uint16_t bits) {
+  uint32_t wide = uint32_t(bits) << 16;
+  float value;
+  std::memcpy(&value, &wide, sizeof(value));
+  return value;
+}
+
+void packBF16(ArrayRef<float> values, int64_t rows, int64_t columns,
+              MutableArrayRef<uint8_t> out) {
+  assert(static_cast<int64_t>(values.size()) == rows * columns);
+  assert(static_cast<int64_t>(out.size()) ==
+         densePackedBytes(PackedLayout::BF16, rows, columns));
+  std::fill(out.begin(), out.end(), 0);
+  for (int64_t row = 0; row < rows; ++row) {
+    uint8_t *panel =
+        out.data() + row / kPanelRows * panelBytes(PackedLayout::BF16, columns);
+    for (int64_t k = 0; k < columns; ++k) {
+      int64_t place = (k / 2 * kPanelRows + row % kPanelRows) * 2 + k % 2;
+      support::endian::write16le(panel + place * sizeof(uint16_t),
+                                 toBF16(values[row * columns + k]));
+    }
   }
 }
 

@@ -16,6 +16,7 @@
 // may run over.
 //
 //   f32       panel: [K][16 rows] f32
+//   bf16      panel: [Kp/2][16 rows][2 k] bf16, with K padded to an even number
 //   int8      panel: [16 scales f32][Kp/4][16 rows][4 k] u8, value + 128
 //   bitmask   weight: [u64 offset of each panel, and of the end; padded to 64
 //   B]
@@ -75,7 +76,14 @@
 namespace llmopt {
 
 /// How the bytes of a weight are arranged.
-enum class PackedLayout { F32, Int8, Int8Bitmask, Int8Groups, Int4Groups };
+enum class PackedLayout {
+  F32,
+  BF16,
+  Int8,
+  Int8Bitmask,
+  Int8Groups,
+  Int4Groups
+};
 
 /// Numbers that scales are stored as.
 enum class ScaleType { F32, F16 };
@@ -107,7 +115,7 @@ inline constexpr int64_t kAlignment = 64;
 /// K to a multiple of it, and activation groups are multiples of it.
 inline constexpr int64_t kMaskBlockColumns = 32;
 
-/// "f32", "int8", "int8-bitmask", "int4-g32-f16", "int4-g32-f16-zp",
+/// "f32", "bf16", "int8", "int8-bitmask", "int4-g32-f16", "int4-g32-f16-zp",
 /// "int4-g64-f16-table": the names used in kernel names.
 std::string stringify(const PackedFormat &format);
 
@@ -116,7 +124,8 @@ constexpr int64_t panelCount(int64_t rows) {
   return (rows + kPanelRows - 1) / kPanelRows;
 }
 
-/// K as stored: a multiple of 32 for the integer layouts, K itself for f32.
+/// K as stored: a multiple of 32 for the integer layouts, of 2 for bf16, K
+/// itself for f32.
 int64_t paddedColumns(const PackedFormat &format, int64_t columns);
 
 /// Bytes of one panel of a dense layout (not for Int8Bitmask, whose panels
@@ -139,6 +148,14 @@ int64_t bitmaskPackedBytes(llvm::ArrayRef<int8_t> codes, int64_t rows,
 /// densePackedBytes bytes.
 void packF32(llvm::ArrayRef<float> values, int64_t rows, int64_t columns,
              llvm::MutableArrayRef<uint8_t> out);
+
+/// The same as PackedLayout::BF16, rounded to nearest, ties to even.
+void packBF16(llvm::ArrayRef<float> values, int64_t rows, int64_t columns,
+              llvm::MutableArrayRef<uint8_t> out);
+
+/// The bf16 nearest to a float, ties to even, and what it stands for.
+uint16_t toBF16(float value);
+float fromBF16(uint16_t bits);
 
 /// Packs row-major codes [rows, columns] in [-127, 127] and one scale per row
 /// as PackedLayout::Int8.

@@ -65,10 +65,11 @@ std::vector<uint8_t> packWeight(const PackedFormat &format, Shape shape,
             ? 0
             : static_cast<int8_t>(random() % 127 + 1);
   std::vector<float> scales(rows, 0.01f);
-  if (layout == PackedLayout::F32) {
+  if (layout == PackedLayout::F32 || layout == PackedLayout::BF16) {
     std::vector<float> values(codes.begin(), codes.end());
     std::vector<uint8_t> packed(densePackedBytes(layout, rows, columns));
-    packF32(values, rows, columns, packed);
+    (layout == PackedLayout::F32 ? packF32 : packBF16)(values, rows, columns,
+                                                       packed);
     return packed;
   }
   if (layout == PackedLayout::Int8) {

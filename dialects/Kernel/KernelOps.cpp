@@ -267,7 +267,8 @@ LogicalResult LinearOp::verify() {
   WeightType weight = weightOf(getWeight());
   if (weight.getFormat() == PackFormat::Raw)
     return emitOpError("weight must be packed, got ") << weight;
-  if (getGroup() && weight.getFormat() == PackFormat::F32)
+  if (getGroup() && (weight.getFormat() == PackFormat::F32 ||
+                     weight.getFormat() == PackFormat::BF16))
     return emitOpError("integer activations need an integer weight, got ")
            << weight;
   if (failed(checkGrouped(*this, getInput(), weight.getColumns(), getGroup(),

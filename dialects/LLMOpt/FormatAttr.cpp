@@ -24,6 +24,11 @@ FormatAttr FormatAttr::getF32(MLIRContext *context, Layout layout) {
              DenseF32ArrayAttr(), layout);
 }
 
+FormatAttr FormatAttr::getBF16(MLIRContext *context, Layout layout) {
+  return get(context, Encoding::BF16, 0, 0, Float32Type::get(context), false,
+             DenseF32ArrayAttr(), layout);
+}
+
 FormatAttr FormatAttr::getInt8(MLIRContext *context, Layout layout) {
   return get(context, Encoding::Int, 8, 0, Float32Type::get(context), false,
              DenseF32ArrayAttr(), layout);
@@ -64,7 +69,7 @@ FormatAttr FormatAttr::withLayout(Layout layout) const {
 // Text
 //===----------------------------------------------------------------------===//
 
-/// Parses the first word: "f32", "int" or "table" and bits, or "nf4".
+/// Parses the first word: "f32", "bf16", "int" or "table" and bits, or "nf4".
 static LogicalResult parseEncoding(AsmParser &parser, Encoding &encoding,
                                    int64_t &bits, DenseF32ArrayAttr &table) {
   SMLoc location = parser.getCurrentLocation();
@@ -75,6 +80,10 @@ static LogicalResult parseEncoding(AsmParser &parser, Encoding &encoding,
   bits = 0;
   if (word == "f32")
     return success();
+  if (word == "bf16") {
+    encoding = Encoding::BF16;
+    return success();
+  }
   if (word == "nf4") {
     encoding = Encoding::Table;
     bits = 4;
@@ -85,8 +94,8 @@ static LogicalResult parseEncoding(AsmParser &parser, Encoding &encoding,
   encoding = word.consume_front("int") ? Encoding::Int : Encoding::Table;
   if ((encoding == Encoding::Table && !word.consume_front("table")) ||
       word.getAsInteger(10, bits))
-    return parser.emitError(location, "expected an encoding: f32, int2 to "
-                                      "int8, table2 to table4 or nf4");
+    return parser.emitError(location, "expected an encoding: f32, bf16, "
+                                      "int2 to int8, table2 to table4 or nf4");
   return success();
 }
 
@@ -190,10 +199,11 @@ static LogicalResult verifyGroup(function_ref<InFlightDiagnostic()> emitError,
     return emitError() << "a group must be a positive multiple of 32 columns, "
                           "got "
                        << group;
-  if (encoding == Encoding::F32 && group)
-    return emitError() << "f32 has no groups, got " << group;
-  if (encoding != Encoding::F32 && !group &&
-      (encoding != Encoding::Int || bits != 8))
+  bool isFloat = encoding == Encoding::F32 || encoding == Encoding::BF16;
+  if (isFloat && group)
+    return emitError() << stringifyEncoding(encoding) << " has no groups, got "
+                       << group;
+  if (!isFloat && !group && (encoding != Encoding::Int || bits != 8))
     return emitError() << "codes other than int8 need groups";
   return success();
 }

@@ -62,7 +62,8 @@ def LLMOpt_RandomAttr : LLMOpt_Attr<"Random", "random"> {
 def LLMOpt_Encoding : LLMOpt_Enum<"Encoding", "numbers that a weight is stored in", [
   I32EnumAttrCase<"F32", 0, "f32">,
   I32EnumAttrCase<"Int", 1, "int">,
-  I32EnumAttrCase<"Table", 2, "table">
+  I32EnumAttrCase<"Table", 2, "table">,
+  I32EnumAttrCase<"BF16", 3, "bf16">
 ]>;
 
 def LLMOpt_Layout : LLMOpt_Enum<"Layout", "arrangement of the packed bytes", [
@@ -77,6 +78,7 @@ def LLMOpt_FormatAttr : LLMOpt_Attr<"Format", "format"> {
     | text | value of a weight |
     |---|---|
     | `f32` | itself |
+    | `bf16` | rounded to bf16, ties to even |
     | `int8` | code * scale of its row, codes in [-128, 127] |
     | `int4 group(32) f16` | code * scale of its row and group of 32 columns, codes in [-8, 7], scales stored as f16 |
     | `int4 group(32) f16 zero_points` | (code - zero point of the group) * scale, both in [0, 15] |
@@ -102,12 +104,14 @@ def LLMOpt_FormatAttr : LLMOpt_Attr<"Format", "format"> {
   let extraClassDeclaration = [{
     /// Floats as they are.
     static FormatAttr getF32(::mlir::MLIRContext *context, Layout layout = Layout::Undecided);
+    /// Floats, of which the upper halves are stored.
+    static FormatAttr getBF16(::mlir::MLIRContext *context, Layout layout = Layout::Undecided);
     /// Int8 with a scale per row.
     static FormatAttr getInt8(::mlir::MLIRContext *context, Layout layout = Layout::Undecided);
     /// The values of NF4.
     static ::llvm::ArrayRef<float> getNormalFloats();
 
-    bool hasCodes() const { return getEncoding() != Encoding::F32; }
+    bool hasCodes() const { return getEncoding() == Encoding::Int || getEncoding() == Encoding::Table; }
     /// Scales of a row of so many columns.
     int64_t getGroups(int64_t columns) const;
     /// The same encoding with another layout.

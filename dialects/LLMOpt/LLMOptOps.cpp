@@ -125,7 +125,8 @@ RankedTensorType EncodedWeightOp::getZeroPointsType() {
 LogicalResult EncodedWeightOp::verifySources() {
   FormatAttr format = getType().getFormat();
   if (!format.hasCodes() && getScales())
-    return emitOpError("f32 has no scales");
+    return emitOpError() << stringifyEncoding(format.getEncoding())
+                         << " has no scales";
   if (format.hasCodes() && !getScales())
     return emitOpError() << stringifyEncoding(format.getEncoding())
                          << format.getBits() << " needs scales";

@@ -65,7 +65,7 @@ def LLMOpt_EncodedWeightOp : LLMOpt_PureOp<"encoded_weight"> {
     %g = llmopt.encoded_weight "gate" codes(#llmopt.blob<"<spill>", 0, 884736>) scales(#llmopt.blob<"<spill>", 884736, 6144>)
            {zeros = 530841 : i64} : !llmopt.packed<1536x576, #llmopt.format<int8, bitmask>>
     ```
-    `codes` are the row-major [N, K] numbers before packing (int8, or f32 values for the f32 encoding), `scales` one f32 per row, or per row and
+    `codes` are the row-major [N, K] numbers before packing (int8, or f32 values for the f32 and bf16 encodings), `scales` one f32 per row, or per row and
     group of columns [N, G]; `zero_points` likewise, where the format has them. Scales that the format stores as f16 are rounded when packed.
     `zeros` counts the weights that are exactly zero. The packer arranges the bytes when the library is written. For the report: `error` is
     the relative Frobenius error ||W' - W|| / ||W|| against the imported weight, `reason` says why this layout was chosen, `pattern`

@@ -19,6 +19,8 @@ PackedFormat llmopt::formatOf(Value weight) {
                         type.getZeroPoints(), type.getTable());
   };
   switch (type.getFormat()) {
+  case kernel::PackFormat::BF16:
+    return PackedLayout::BF16;
   case kernel::PackFormat::Int8:
     return PackedLayout::Int8;
   case kernel::PackFormat::Int8Bitmask:

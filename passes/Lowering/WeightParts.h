@@ -21,6 +21,8 @@ inline kernel::PackFormat packFormat(PackedLayout layout) {
   switch (layout) {
   case PackedLayout::F32:
     return kernel::PackFormat::F32;
+  case PackedLayout::BF16:
+    return kernel::PackFormat::BF16;
   case PackedLayout::Int8:
     return kernel::PackFormat::Int8;
   case PackedLayout::Int8Bitmask:

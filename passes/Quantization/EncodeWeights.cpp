@@ -30,6 +30,7 @@ namespace {
 /// A plain weight and what was found in its values.
 struct Job {
   WeightOp weight;
+  FormatAttr format;
   int64_t zeros = 0;
   std::optional<double> error = std::nullopt;
   SparseStructure structure = {};
@@ -99,8 +100,12 @@ static bool takesEncoded(OpOperand &use) {
 LogicalResult EncodeWeightsPass::encodePlainWeights() {
   SmallVector<Job> jobs;
   getOperation().walk([&](WeightOp weight) {
-    if (llvm::any_of(weight->getUses(), takesEncoded))
-      jobs.push_back({weight});
+    if (!llvm::any_of(weight->getUses(), takesEncoded))
+      return;
+    bool isBF16 =
+        llvm::any_of(weight->getUses(), isTable) ? bf16Tables : bf16Linears;
+    jobs.push_back({weight, isBF16 ? FormatAttr::getBF16(&getContext())
+                                   : FormatAttr::getF32(&getContext())});
   });
   if (failed(failableParallelForEach(&getContext(), jobs,
                                      [&](Job &job) { return inspect(job); })))
@@ -119,24 +124,32 @@ LogicalResult EncodeWeightsPass::inspect(Job &job) {
     return failure();
   job.zeros = llvm::count(*values, 0.0f);
   job.structure = findSparseStructure(*values, weight.getType().getDimSize(1));
+  bool rounds = job.format.getEncoding() == Encoding::BF16;
   std::optional<Attribute> source = weight.getOriginal();
-  if (!source)
+  // An encoding of unchanged values has no error.
+  if (!source && !rounds)
     return success();
+  std::vector<float> stored = *values;
+  for (float &value : stored)
+    if (rounds)
+      value = fromBF16(toBF16(value));
+  if (!source) {
+    job.error = relativeError(*values, stored);
+    return success();
+  }
   FailureOr<std::vector<float>> original =
       getStore().readFloats(*source, weight.getType(), emitError);
   if (failed(original))
     return failure();
-  job.error = relativeError(*original, *values);
+  job.error = relativeError(*original, stored);
   return success();
 }
 
 void EncodeWeightsPass::replace(Job &job) {
   OpBuilder builder(job.weight);
   RankedTensorType shape = job.weight.getType();
-  auto type =
-      PackedType::get(&getContext(), shape.getDimSize(0), shape.getDimSize(1),
-                      FormatAttr::getF32(&getContext()));
-  // An encoding of unchanged values has no error.
+  auto type = PackedType::get(&getContext(), shape.getDimSize(0),
+                              shape.getDimSize(1), job.format);
   auto encoded = EncodedWeightOp::create(
       builder, job.weight.getLoc(), type, job.weight.getNameAttr(),
       job.weight.getSource(), /*scales=*/Attribute(),

@@ -14,6 +14,8 @@ using namespace mlir;
 
 /// Codes of a few bits share a container.
 static PackedFormat denseFormat(FormatAttr format) {
+  if (format.getEncoding() == Encoding::BF16)
+    return PackedLayout::BF16;
   if (!format.hasCodes())
     return PackedLayout::F32;
   if (format.getGroup() == 0)

@@ -71,6 +71,7 @@ def EncodeWeightsPass : Pass<"llmopt-encode-weights", "::mlir::ModuleOp"> {
     every format without a layout one: the one that the cost model predicts to decode fastest over all `cpus`, as
     one packed weight serves all variants. Weights whose products share their input are decided together, since
     selection fuses these products; embedding tables are dense, as their rows are read one at a time. `reason` says why.
+    With `bf16-linears` the weights of products become bf16 instead of f32, with `bf16-tables` embedding tables and heads that share one.
 
     ```mlir
     %w = llmopt.weight "w"(#llmopt.random<3>) : tensor<2x2xf32>
@@ -82,7 +83,9 @@ def EncodeWeightsPass : Pass<"llmopt-encode-weights", "::mlir::ModuleOp"> {
     ```
   }];
   let options = [
-    ListOption<"cpus", "cpus", "std::string", "names as for -mcpu; the host's where empty">
+    ListOption<"cpus", "cpus", "std::string", "names as for -mcpu; the host's where empty">,
+    Option<"bf16Linears", "bf16-linears", "bool", "false", "plain weights of products become bf16">,
+    Option<"bf16Tables", "bf16-tables", "bool", "false", "plain embedding tables become bf16">
   ];
   let statistics = [
     Statistic<"numDense", "dense", "weights with the dense layout">,

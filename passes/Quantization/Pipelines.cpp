@@ -29,6 +29,8 @@ void llmopt::populateEncodePipeline(OpPassManager &manager,
                                     const EncodeOptions &options) {
   EncodeWeightsPassOptions encode;
   encode.cpus.assign(options.cpus.begin(), options.cpus.end());
+  encode.bf16Linears = options.bf16Linears;
+  encode.bf16Tables = options.bf16Tables;
   manager.addPass(createEncodeWeightsPass(encode));
 }
 

@@ -71,6 +71,13 @@ struct EncodeOptions : mlir::PassPipelineOptions<EncodeOptions> {
   ListOption<std::string> cpus{
       *this, "cpus",
       llvm::cl::desc("names as for -mcpu; the host's where empty")};
+  Option<bool> bf16Linears{
+      *this, "bf16-linears",
+      llvm::cl::desc("plain weights of products become bf16"),
+      llvm::cl::init(false)};
+  Option<bool> bf16Tables{*this, "bf16-tables",
+                          llvm::cl::desc("plain embedding tables become bf16"),
+                          llvm::cl::init(false)};
 };
 
 /// Adds the passes that turn plain weights into encoded weights without a

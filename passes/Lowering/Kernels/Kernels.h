@@ -55,7 +55,7 @@ struct LinearKernelKey {
   PackedFormat format;
   /// Columns that share a scale in int8 activation records, a multiple of 32
   /// that divides the groups of the weight; 0 for float rows. Must be 0 for
-  /// PackedLayout::F32.
+  /// PackedLayout::F32 and BF16.
   int64_t group;
   RowRange rows;
   Epilogue epilogue;

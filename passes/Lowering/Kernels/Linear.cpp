@@ -56,6 +56,10 @@ static LinearKernelKey canonical(LinearKernelKey key) {
   return key;
 }
 
+static bool isFloat(PackedLayout layout) {
+  return layout == PackedLayout::F32 || layout == PackedLayout::BF16;
+}
+
 static std::string nameOf(const LinearKernelKey &key, StringRef rows) {
   std::string activations =
       key.group == 0 ? "f32" : llvm::formatv("g{0}", key.group).str();
@@ -74,8 +78,8 @@ std::string kernelName(const LinearKernelKey &key) {
 
 func::FuncOp getOrCreateKernel(ModuleOp module, const LinearKernelKey &key) {
   assert(key.group % kMaskBlockColumns == 0 && "groups are whole blocks");
-  assert((key.format.layout != PackedLayout::F32 || key.group == 0) &&
-         "f32 weights take float rows");
+  assert((!isFloat(key.format.layout) || key.group == 0) &&
+         "float weights take float rows");
   assert((key.group == 0 || key.format.group % key.group == 0) &&
          "groups of activations divide those of the weight");
   assert((key.epilogue == Epilogue::SiluMulQuantize) ==
@@ -120,17 +124,17 @@ int64_t gatedFloats(int64_t columns, int64_t group) {
 }
 
 int64_t scratchBytes(const LinearKernelKey &key, int64_t columns) {
-  if (key.format.layout == PackedLayout::F32)
+  if (isFloat(key.format.layout))
     return 0;
   if (isPanelKernel(key))
     return key.group == 0 ? kMaskBlockColumns * 4 : 0;
   int64_t padded = paddedColumns(PackedLayout::Int8, columns);
   if (key.format.layout == PackedLayout::Int4Groups && key.group != 0)
-    return tileShape(true, key.epilogue, key.isa).panels *
+    return tileShape(key).panels *
            panelBytes(expandedFormat(key.format), columns);
   int64_t expanded = panelBytes(PackedLayout::Int8, columns);
   bool bitmask = key.format.layout == PackedLayout::Int8Bitmask;
-  int64_t panels = tileShape(key.group != 0, key.epilogue, key.isa).panels;
+  int64_t panels = tileShape(key).panels;
   if (key.group != 0)
     return bitmask ? panels * expanded : 0;
   return panels * padded * kVectorBytes + (bitmask ? expanded : 0);

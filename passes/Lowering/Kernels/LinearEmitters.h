@@ -37,7 +37,10 @@ struct TileShape {
 };
 
 /// The tile that fits the registers. Panels are an even number for SiluMul.
-TileShape tileShape(bool quantized, Epilogue epilogue, Isa isa);
+TileShape tileShape(const LinearKernelKey &key);
+
+/// Bytes of a bf16 panel.
+mlir::Value bf16PanelBytes(KernelBuilder &k, mlir::Value columns);
 
 /// K as stored by the integer layouts.
 mlir::Value paddedColumns(KernelBuilder &k, mlir::Value columns);
@@ -101,6 +104,14 @@ Values groupedProduct(KernelBuilder &k, const QuantizedRows &x,
 /// Products of float rows with f32 panels.
 Values f32Product(KernelBuilder &k, llvm::ArrayRef<mlir::Value> rows,
                   llvm::ArrayRef<mlir::Value> panels, mlir::Value columns);
+
+/// The same for bf16 panels.
+Values bf16Product(KernelBuilder &k, llvm::ArrayRef<mlir::Value> rows,
+                   llvm::ArrayRef<mlir::Value> panels, mlir::Value columns);
+
+/// Product of one float row with one bf16 panel, in four chains.
+mlir::Value bf16DecodeProduct(KernelBuilder &k, mlir::Value row,
+                              mlir::Value panel, mlir::Value columns);
 
 /// Product of one float row with one f32 panel, in four chains.
 mlir::Value f32DecodeProduct(KernelBuilder &k, mlir::Value row,

@@ -21,16 +21,23 @@ LinearArgs::LinearArgs(ValueRange arguments)
       scratch(arguments[10]),
       floats(arguments.size() > 11 ? Value(arguments[11]) : Value()) {}
 
-TileShape tileShape(bool quantized, Epilogue epilogue, Isa isa) {
-  bool pairs = isGated(epilogue);
+TileShape tileShape(const LinearKernelKey &key) {
+  bool pairs = isGated(key.epilogue);
+  bool quantized = key.group != 0;
+  // A bf16 panel takes registers for its vector and for the floats of it.
+  bool isBF16 = key.format.layout == PackedLayout::BF16;
   // 32 registers of a panel's width: 24 sums, or 12 with as many integer
   // accumulators.
-  if (isa == Isa::Avx512Vnni)
+  if (key.isa == Isa::Avx512Vnni && isBF16)
+    return {5, 4};
+  if (key.isa == Isa::Avx512Vnni)
     return quantized ? TileShape{6, 2} : TileShape{6, 4};
   // 16 registers of half a panel's width.
   if (quantized)
     return pairs ? TileShape{2, 2} : TileShape{4, 1};
-  return pairs ? TileShape{2, 2} : TileShape{6, 1};
+  if (pairs)
+    return {2, 2};
+  return isBF16 ? TileShape{5, 1} : TileShape{6, 1};
 }
 
 /// Stores the products of rows with one panel at `outputs`, in whose rows
@@ -94,6 +101,8 @@ static Value storedPanel(KernelBuilder &k, const LinearKernelKey &key,
     return GroupReader(k, key.format, args.w, args.columns).panel(index);
   if (key.format.layout == PackedLayout::Int8Bitmask)
     return bitmaskPanel(k, args.w, index);
+  if (key.format.layout == PackedLayout::BF16)
+    return k.at(args.w, k.mul(index, bf16PanelBytes(k, args.columns)));
   Value bytes = k.mul(args.columns, kVectorBytes);
   if (key.format.layout == PackedLayout::Int8)
     bytes =
@@ -133,6 +142,8 @@ static Values panelProduct(KernelBuilder &k, const LinearKernelKey &key,
   }
   if (key.format.layout == PackedLayout::F32)
     return {f32DecodeProduct(k, rows[0], panel, args.columns)};
+  if (key.format.layout == PackedLayout::BF16)
+    return {bf16DecodeProduct(k, rows[0], panel, args.columns)};
   if (key.group == 0)
     return {decodedProduct(k, key.format.layout, rows[0], panel, args.columns,
                            args.scratch)};
@@ -224,7 +235,7 @@ struct Strip {
 /// What a tile multiplies: panels of a format, with rows of floats or with
 /// records.
 struct TileKey {
-  PackedFormat format; ///< F32, Int8 or Int8Groups
+  PackedFormat format; ///< F32, BF16, Int8 or Int8Groups
   int64_t group;       ///< of the records; 0: floats
   Epilogue epilogue;
   TileShape shape;
@@ -235,6 +246,8 @@ struct TileKey {
 static Values tileProduct(KernelBuilder &k, const TileKey &key,
                           const TileArgs &args, const Values &rows,
                           ArrayRef<Value> panels) {
+  if (key.format.layout == PackedLayout::BF16)
+    return bf16Product(k, rows, panels, args.columns);
   if (key.group == 0)
     return f32Product(k, rows, panels, args.columns);
   QuantizedRows quantized{rows, args.columns, key.group};
@@ -278,7 +291,7 @@ static void emitTile(KernelBuilder &k, const TileKey &key,
 }
 
 static func::FuncOp getOrCreateTile(ModuleOp module, const TileKey &key) {
-  std::string operands = "f32";
+  std::string operands = stringify(key.format);
   if (key.group != 0)
     operands =
         llvm::formatv("{0}_g{1}", stringify(key.format), key.group).str();
@@ -328,6 +341,8 @@ static Strip prepareStrip(KernelBuilder &k, const LinearKernelKey &key,
     Value bytes = k.mul(args.columns, kVectorBytes);
     return {k.at(args.w, k.mul(first, bytes)), bytes};
   }
+  if (key.format.layout == PackedLayout::BF16)
+    return {storedPanel(k, key, args, first), bf16PanelBytes(k, args.columns)};
   if (key.group != 0) {
     if (!bitmask)
       return {k.at(args.w, k.mul(first, int8Bytes)), int8Bytes};
@@ -340,7 +355,7 @@ static Strip prepareStrip(KernelBuilder &k, const LinearKernelKey &key,
 
   // Float activations: decoded panels, and behind them room for an expanded
   // one.
-  int64_t stripPanels = tileShape(false, key.epilogue, key.isa).panels;
+  int64_t stripPanels = tileShape(key).panels;
   Value expanded = k.at(args.scratch, k.mul(f32Bytes, stripPanels));
   k.loop(count, 1, [&](Value p) {
     Value index = k.add(first, p);
@@ -356,6 +371,8 @@ static Strip prepareStrip(KernelBuilder &k, const LinearKernelKey &key,
 
 /// The format in which tiles read a strip.
 static PackedFormat stripFormat(const LinearKernelKey &key) {
+  if (key.format.layout == PackedLayout::BF16)
+    return PackedLayout::BF16;
   if (key.group == 0)
     return PackedLayout::F32;
   if (!key.format.hasGroups())
@@ -369,7 +386,7 @@ static PackedFormat stripFormat(const LinearKernelKey &key) {
 static void emitStripRange(KernelBuilder &k, ModuleOp module,
                            const LinearKernelKey &key, const LinearArgs &args,
                            Value firstStrip, Value lastStrip) {
-  TileShape shape = tileShape(key.group != 0, key.epilogue, key.isa);
+  TileShape shape = tileShape(key);
   int64_t outputPanelBytes =
       isGated(key.epilogue) ? kVectorBytes / 2 : kVectorBytes;
   PackedFormat format = stripFormat(key);
@@ -407,7 +424,7 @@ static void emitStripRange(KernelBuilder &k, ModuleOp module,
 
 void emitStripKernel(KernelBuilder &k, ModuleOp module,
                      const LinearKernelKey &key, const LinearArgs &args) {
-  int64_t panels = tileShape(key.group != 0, key.epilogue, key.isa).panels;
+  int64_t panels = tileShape(key).panels;
   if (key.epilogue == Epilogue::SiluMulQuantize) {
     LinearKernelKey part = key;
     part.epilogue = Epilogue::SiluMul;

@@ -209,6 +209,20 @@ static void embedF32(KernelBuilder &k, Value panel, Value lane, Value columns,
   });
 }
 
+/// Row `lane` of a bf16 panel.
+static void embedBF16(KernelBuilder &k, Value panel, Value lane, Value columns,
+                      Value y) {
+  Value source = k.at(panel, k.mul(lane, 4));
+  k.loop(columns, 1, [&](Value column) {
+    Value pair = k.load(k.i32Type(),
+                        k.at(source, k.mul(k.div(column, 2), kVectorBytes)));
+    Value isOdd = k.equal(k.rem(column, 2), 1);
+    Value even = k.shiftLeft(pair, k.constant(k.i32Type(), 16));
+    Value bits = k.select(isOdd, k.bitAnd(pair, 0xffff0000), even);
+    k.store(bits, k.at(y, k.mul(column, 4)));
+  });
+}
+
 /// Row `lane` of an int8 panel, four columns at a time.
 static void embedInt8(KernelBuilder &k, Value panel, Value lane, Value columns,
                       Value y) {
@@ -271,6 +285,9 @@ void emitEmbedding(KernelBuilder &k, const PackedFormat &format,
     case PackedLayout::F32:
       return embedF32(k, k.at(w, k.mul(panel, k.mul(columns, kVectorBytes))),
                       lane, columns, to);
+    case PackedLayout::BF16:
+      return embedBF16(k, k.at(w, k.mul(panel, bf16PanelBytes(k, columns))),
+                       lane, columns, to);
     case PackedLayout::Int8:
       return embedInt8(
           k,

@@ -166,7 +166,7 @@ func.func private @rank(!llmopt.packed<1x2x3, #llmopt.format<int8>>)
 
 // -----
 
-// expected-error @below {{expected an encoding: f32, int2 to int8, table2 to table4 or nf4}}
+// expected-error @below {{expected an encoding: f32, bf16, int2 to int8, table2 to table4 or nf4}}
 func.func private @encoding(!llmopt.packed<1x2, #llmopt.format<uint8>>)
 
 // -----

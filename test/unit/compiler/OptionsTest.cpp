@@ -75,9 +75,9 @@ TEST(Flags, PositionalArguments) {
 
 TEST(Flags, WrongValues) {
   EXPECT_EQ(firstError({"-quant=int9"}),
-            "'-quant' expects none|int8|int4|int3|int2|nf4, not 'int9'");
+            "'-quant' expects none|bf16|int8|int4|int3|int2|nf4, not 'int9'");
   EXPECT_EQ(firstError({"-quant="}),
-            "'-quant' expects none|int8|int4|int3|int2|nf4, not ''");
+            "'-quant' expects none|bf16|int8|int4|int3|int2|nf4, not ''");
   EXPECT_EQ(firstError({"-quant"}), "'-quant' needs a value");
   EXPECT_EQ(firstError({"-quant=int8", "-quant=none"}),
             "'-quant' is given more than once");

@@ -60,6 +60,11 @@ struct Weight {
     switch (format.layout) {
     case PackedLayout::F32:
       return packF32(floats, rows, columns, packed.array());
+    case PackedLayout::BF16:
+      packBF16(floats, rows, columns, packed.array());
+      for (float &value : floats)
+        value = fromBF16(toBF16(value));
+      return;
     case PackedLayout::Int8:
       packInt8(codes, scales, rows, columns, packed.array());
       break;

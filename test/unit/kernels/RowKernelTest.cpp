@@ -184,8 +184,8 @@ TEST_P(RowKernelTest, RmsNormQuantizeIsRmsNormThenQuantize) {
 TEST_P(RowKernelTest, Embedding) {
   constexpr int64_t vocabulary = 41;
   const std::vector<int64_t> tokens = {40, 0, 15, 16, 16, 31, 7};
-  for (PackedLayout layout :
-       {PackedLayout::F32, PackedLayout::Int8, PackedLayout::Int8Bitmask})
+  for (PackedLayout layout : {PackedLayout::F32, PackedLayout::BF16,
+                              PackedLayout::Int8, PackedLayout::Int8Bitmask})
     for (int64_t columns : kColumns) {
       auto function = get<EmbeddingFunction>(RowKernel::Embedding, 0, layout);
       std::vector<int8_t> codes = randomCodes(vocabulary * columns, 0.5, 14);
@@ -198,10 +198,15 @@ TEST_P(RowKernelTest, Embedding) {
                         : densePackedBytes(layout, vocabulary, columns));
       if (layout == PackedLayout::F32)
         packF32(values, vocabulary, columns, packed.array());
+      else if (layout == PackedLayout::BF16)
+        packBF16(values, vocabulary, columns, packed.array());
       else if (layout == PackedLayout::Int8)
         packInt8(codes, scales, vocabulary, columns, packed.array());
       else
         packInt8Bitmask(codes, scales, vocabulary, columns, packed.array());
+      if (layout == PackedLayout::BF16)
+        for (float &value : values)
+          value = fromBF16(toBF16(value));
       int64_t stride = padded16(columns), rows = tokens.size();
       Buffer y = runThreads(rows * stride * 4,
                             [&](Buffer &out, int64_t thread, int64_t threads) {
