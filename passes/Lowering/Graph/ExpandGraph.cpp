@@ -78,6 +78,10 @@ static LogicalResult bindOutputs(GraphBuilder &g, Operation *terminator,
     Tensor *known = emitter.find(value);
     if (!known)
       return failure();
+    if (known->sequence)
+      return terminator->emitError("output ")
+             << index << " is a sequence or an optional value, expected a "
+             << "tensor";
     Tensor tensor = g.materialize(*known);
     // Views, constants, inputs and what is returned twice are copied.
     bool isShared =

@@ -10,6 +10,7 @@
 #include "passes/Lowering/Graph/ChannelsLast.h"
 #include "passes/Lowering/Graph/LLMOptOps.h"
 #include "passes/Lowering/Graph/NodeEmitter.h"
+#include "passes/Lowering/Graph/Sequences.h"
 
 using namespace mlir;
 
@@ -84,6 +85,19 @@ static LogicalResult checkArity(Node &node, const OperatorRow &row) {
   return success();
 }
 
+/// Sequences and optional values go to their own operators only.
+static LogicalResult checkSequences(Node &node) {
+  if (readsSequences(node.opType()))
+    return success();
+  for (size_t i = 0; i < node.inputCount(); ++i)
+    if (node.hasInput(i) && node.input(i).sequence)
+      return node.refuse("input " + Twine(i) +
+                         " is a sequence or an optional value; these are "
+                         "resolved while the model is compiled, which this "
+                         "operator does not allow");
+  return success();
+}
+
 static LogicalResult emitNode(GraphEmitter &emitter, onnx::NodeOp op) {
   Node node(emitter, emitter.g, op);
   for (auto [index, input] : llvm::enumerate(op.getInputs()))
@@ -96,7 +110,8 @@ static LogicalResult emitNode(GraphEmitter &emitter, onnx::NodeOp op) {
   const OperatorRow *row = findOperator(op);
   if (!row)
     return node.refuse("is not supported; export the model without it");
-  if (failed(checkArity(node, *row)) || failed(row->emit(node)))
+  if (failed(checkArity(node, *row)) || failed(checkSequences(node)) ||
+      failed(row->emit(node)))
     return failure();
   // What can be told now is not left to the first execution.
   if (std::optional<std::string> why = emitter.g.takeImpossible()) {

@@ -7,7 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/Math/IR/Math.h"
+#include "passes/Lowering/Graph/MergeSort.h"
 #include "passes/Lowering/Graph/Movement.h"
 #include "passes/Lowering/Graph/Operators.h"
 #include "passes/Lowering/Graph/Reducer.h"
@@ -17,7 +17,7 @@ using namespace mlir;
 namespace llmopt::graph {
 
 //===----------------------------------------------------------------------===//
-// CumSum
+// CumSum, CumProd
 //===----------------------------------------------------------------------===//
 
 /// The lines along a dimension that need not be known.
@@ -32,7 +32,10 @@ static LineShape linesAlong(GraphBuilder &g, ArrayRef<Value> dims, Value axis) {
   return {g.product(outer), g.product(length), g.product(inner)};
 }
 
-static LogicalResult emitCumSum(Node &node) {
+/// Joins every element of a line with those before it.
+static LogicalResult emitCumulation(Node &node, double identity,
+                                    Value (*join)(GraphBuilder &, Value,
+                                                  Value)) {
   GraphBuilder &g = node.g;
   int64_t rank = node.input(0).rank();
   auto axes = axesOf(node, "axis", 1, rank);
@@ -51,17 +54,25 @@ static LogicalResult emitCumSum(Node &node) {
   bool lanes = canReadLanes(input) && !type.isMiniFloat();
   forLines(g, shape, lanes, g.number(4), [&](const Line &line) {
     int64_t width = line.isContiguous ? 1 : line.columns;
-    Value zero = g.constant(g.withLanes(type.compute(), width), 0);
-    g.loop(shape.length, {zero}, [&](Value i, ValueRange carried) {
+    Value start = g.constant(g.withLanes(type.compute(), width), identity);
+    g.loop(shape.length, {start}, [&](Value i, ValueRange carried) {
       Value place = isReverse ? g.sub(g.sub(shape.length, 1), i) : i;
       Value number = line.number(place);
-      Value sum = addValues(g, carried[0], g.loadElement(input, number, width));
+      Value sum = join(g, carried[0], g.loadElement(input, number, width));
       g.storeElement(result, number, isExclusive ? carried[0] : sum);
       return Values{sum};
     });
   });
   node.setResult(0, result);
   return success();
+}
+
+static LogicalResult emitCumSum(Node &node) {
+  return emitCumulation(node, 0, addValues);
+}
+
+static LogicalResult emitCumProd(Node &node) {
+  return emitCumulation(node, 1, mulValues);
 }
 
 //===----------------------------------------------------------------------===//
@@ -96,8 +107,6 @@ private:
   }
   Value inner() { return g.max(shape.inner, 1); }
   void insertOne(Value row, Value i);
-  Value mergePasses(Value row, Value first, Value second);
-  void merge(Value row, Value from, Value to, Value start, Value width);
 
   GraphBuilder &g;
   const Tensor &input;
@@ -164,50 +173,6 @@ void Selection::insert() {
   });
 }
 
-/// Merges two sorted neighbours of `width` indices each.
-void Selection::merge(Value row, Value from, Value to, Value start,
-                      Value width) {
-  Value length = shape.length, last = g.sub(length, 1);
-  Value middle = g.min(g.add(start, width), length);
-  Value end = g.min(g.add(middle, width), length);
-  auto indexAt = [&](Value pointer, Value i) {
-    return g.at(pointer, g.mul(i, 8));
-  };
-  Type i64 = g.b.getI64Type();
-  g.loop(start, end, g.number(1), {start, middle},
-         [&](Value i, ValueRange carried) {
-           Value left = carried[0], right = carried[1];
-           Value a = g.load(i64, indexAt(from, g.min(left, last)));
-           Value b = g.load(i64, indexAt(from, g.min(right, last)));
-           Value isAfter = isAhead(read(row, b), read(row, a));
-           Value takesRight = g.logicalAnd(
-               g.less(right, end),
-               g.logicalOr(g.logicalNot(g.less(left, middle)), isAfter));
-           g.store(g.select(takesRight, b, a), indexAt(to, i));
-           Value one = g.number(1), none = g.number(0);
-           return Values{g.add(left, g.select(takesRight, none, one)),
-                         g.add(right, g.select(takesRight, one, none))};
-         });
-}
-
-/// Sorts the indices in `first`; the result is where the function says.
-Value Selection::mergePasses(Value row, Value first, Value second) {
-  Value length = shape.length;
-  Type i64 = g.b.getI64Type();
-  // As often as the width doubles until it has reached the length.
-  Value zeros = math::CountLeadingZerosOp::create(g.b, g.loc, i64,
-                                                  g.max(g.sub(length, 1), 0));
-  Value passes = g.sub(g.number(64), zeros);
-  return g.loop(
-      passes, {g.number(1), first, second}, [&](Value, ValueRange carried) {
-        Value width = carried[0];
-        g.loop(g.number(0), length, g.mul(width, 2), [&](Value start) {
-          merge(row, carried[1], carried[2], start, width);
-        });
-        return Values{g.mul(width, 2), carried[2], carried[1]};
-      })[1];
-}
-
 void Selection::sort() {
   Value rows = g.mul(shape.outer, shape.inner);
   Value bytes = g.mul(shape.length, 8);
@@ -215,11 +180,13 @@ void Selection::sort() {
   g.parallelFor(rows, g.mul(shape.length, 64), [&](Value row) {
     Value first = g.at(scratch, g.mul(row, g.mul(bytes, 2)));
     Value second = g.at(first, bytes);
-    g.loop(shape.length,
-           [&](Value i) { g.store(i, g.at(first, g.mul(i, 8))); });
-    Value sorted = mergePasses(row, first, second);
+    g.loop(shape.length, [&](Value i) { storeIndex(g, first, i, i); });
+    Value sorted =
+        mergeSort(g, shape.length, first, second, [&](Value b, Value a) {
+          return isAhead(read(row, b), read(row, a));
+        });
     g.loop(k, [&](Value i) {
-      Value index = g.load(g.b.getI64Type(), g.at(sorted, g.mul(i, 8)));
+      Value index = loadIndex(g, sorted, i);
       g.storeElement(values, place(row, k, i), read(row, index));
       g.storeElement(indices, place(row, k, i), index);
     });
@@ -279,6 +246,7 @@ static LogicalResult emitTopK(Node &node) {
 }
 
 static const OperatorRow rows[] = {
+    {"CumProd", emitCumProd, 2, 2, 1, 1, 26},
     {"CumSum", emitCumSum, 2, 2, 1, 1, 11},
     {"TopK", emitTopK, 1, 1, 2, 2, 1, 9},
     {"TopK", emitTopK, 2, 2, 2, 2, 10},

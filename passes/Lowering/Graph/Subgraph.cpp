@@ -20,6 +20,10 @@ FailureOr<SmallVector<Tensor>> emitSubgraph(Node &node, Block &block) {
     Tensor *tensor = node.emitter.find(value);
     if (!tensor)
       return node.refuse("an output of its subgraph is left out");
+    if (tensor->sequence)
+      return node.refuse("an output of its subgraph is a sequence or an "
+                         "optional value; these are resolved while the model "
+                         "is compiled");
     results.push_back(*tensor);
   }
   return results;

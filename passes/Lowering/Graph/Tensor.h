@@ -19,6 +19,9 @@
 //    movements of elements fuse; `GraphBuilder::materialize` makes a buffer of
 //    it.
 //
+// A sequence is no tensor: it is a list of tensors that is known while code is
+// generated. So is an optional value, which holds one tensor or none.
+//
 //===----------------------------------------------------------------------===//
 
 #ifndef LLMOPT_PASSES_LOWERING_GRAPH_TENSOR_H
@@ -112,11 +115,14 @@ struct Tensor {
   /// The same elements as a matrix [pixels, channels] (see ChannelsLast.h),
   /// perhaps instead of all other sources.
   std::shared_ptr<Tensor> channelsLast;
+  /// Set for sequences and optional values, instead of all that is above. Only
+  /// their own operators read them.
+  std::shared_ptr<const std::vector<Tensor>> sequence;
   /// Of expressions: operators that an element takes; bounds recursion.
   unsigned depth = 0;
 
   int64_t rank() const { return dims.size(); }
-  bool isExpression() const { return !buffer && !hasElements; }
+  bool isExpression() const { return !buffer && !hasElements && !sequence; }
 };
 
 } // namespace llmopt::graph

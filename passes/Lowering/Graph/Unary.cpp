@@ -154,6 +154,25 @@ static LogicalResult emitQuickGelu(Node &node) {
   return emitSwish(node, 1.702f);
 }
 
+/// The Swish of the first input times the second one.
+static LogicalResult emitSwiGlu(Node &node) {
+  double alpha = node.attribute("alpha", 1.0);
+  if (failed(node.requireFloat(0)) ||
+      failed(node.requireType(1, node.input(0).type)))
+    return failure();
+  if (node.input(0).rank() != node.input(1).rank())
+    return node.refuse("its inputs have different numbers of dimensions");
+  for (auto [a, b] : llvm::zip_equal(node.input(0).dims, node.input(1).dims))
+    node.g.require(node.g.equal(a, b),
+                   node.describe() + ": the dimensions of its inputs differ");
+  return mapInputs(node, node.input(0).type,
+                   [=](GraphBuilder &g, ArrayRef<Value> in) -> Value {
+                     Real gate(g, in[0]), value(g, in[1]);
+                     Real scaled = alpha == 1 ? gate : alpha * gate;
+                     return gate * Real(g, sigmoid(g, scaled)) * value;
+                   });
+}
+
 static LogicalResult emitGelu(Node &node) {
   std::string approximate = node.attribute("approximate", "none");
   if (approximate == "tanh")
@@ -202,6 +221,7 @@ static const OperatorRow rows[] = {
     {"HardSigmoid", emitHardSigmoid, 1, 1},
     {"Shrink", emitShrink, 1, 1},
     {"Swish", emitSwish, 1, 1},
+    {"SwiGLU", emitSwiGlu, 2, 2, 1, 1, 28},
     {"Gelu", emitGelu, 1, 1},
     {"Gelu", floatUnary<gelu>, 1, 1, 1, 1, 1, INT64_MAX, "com.microsoft"},
     {"QuickGelu", emitQuickGelu, 1, 1, 1, 1, 1, INT64_MAX, "com.microsoft"},
