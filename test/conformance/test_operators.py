@@ -114,19 +114,88 @@ def write_tensors(directory: Path, kind: str, arrays: list, names: list[str]) ->
         (directory / f"{kind}_{i}.pb").write_bytes(onnx.numpy_helper.from_array(np.asarray(array), name).SerializeToString())
 
 
+def check(model, feeds: dict, expected: list, directory: Path, tolerance: float = 2e-5) -> None:
+    onnx.save(model, directory / "model.onnx")
+    data = directory / "test_data_set_0"
+    data.mkdir()
+    write_tensors(data, "input", [feeds[value.name] for value in model.graph.input], [value.name for value in model.graph.input])
+    write_tensors(data, "output", expected, [value.name for value in model.graph.output])
+    command = [locate.tool("llmopt-check"), directory, f"-rtol={tolerance}", f"-atol={tolerance}"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def run_onnxruntime(model, feeds: dict) -> list:
+    return onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"]).run(None, feeds)
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_agrees_with_reference(case, tmp_path):
     operator, opset, inputs, attributes, *source = CASES[case]
     model = make_model(operator, opset, inputs, attributes)
     feeds = {f"x{i}": array for i, array in enumerate(inputs) if array is not None and array.ndim >= 2}
-    if source:
-        expected = ReferenceEvaluator(model).run(None, feeds)
-    else:
-        expected = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"]).run(None, feeds)
-    onnx.save(model, tmp_path / "model.onnx")
-    data = tmp_path / "test_data_set_0"
-    data.mkdir()
-    write_tensors(data, "input", [feeds[value.name] for value in model.graph.input], [value.name for value in model.graph.input])
-    write_tensors(data, "output", expected, [value.name for value in model.graph.output])
-    result = subprocess.run([locate.tool("llmopt-check"), tmp_path, "-rtol=2e-5", "-atol=2e-5"], capture_output=True, text=True, check=False)
-    assert result.returncode == 0, result.stdout + result.stderr
+    expected = ReferenceEvaluator(model).run(None, feeds) if source else run_onnxruntime(model, feeds)
+    check(model, feeds, expected, tmp_path)
+
+
+def parse(text: str, opset: int = 20):
+    return onnx.parser.parse_model(f'<ir_version: 10, opset_import: ["" : {opset}]> {text}')
+
+
+def test_sequences(tmp_path):
+    model = parse("""
+    g (float[n, 7] x, float[n, 2] y) => (float[n, 2] last, float[k, n, 2] stacked, float[n, m] joined, int64 length, bool there) {
+        two = Constant<value_int: int = 2>()
+        first = Constant<value_int: int = 0>()
+        back = Constant<value_int: int = -1>()
+        parts = SplitToSequence<axis: int = 1>(x, two)
+        last = SequenceAt(parts, first)
+        joined = ConcatFromSequence<axis: int = 1>(parts)
+        short = SequenceErase(parts)
+        longer = SequenceInsert(short, y, back)
+        length = SequenceLength(longer)
+        stacked = ConcatFromSequence<axis: int = 0, new_axis: int = 1>(longer)
+        maybe = Optional(longer)
+        there = OptionalHasElement(maybe)
+    }""")
+    feeds = {"x": normal(3, 7), "y": normal(3, 2)}
+    check(model, feeds, run_onnxruntime(model, feeds), tmp_path)
+
+
+def test_random_numbers(tmp_path):
+    """Moments of the distributions; equal seeds give equal numbers, none give different ones."""
+    model = parse("""
+    g (float[n] p, float[1, k] logits) => (float mean, float square, float fourth, float low, float middle, float second, float other, float equal, float chance, float drawn) {
+        a = RandomNormal<shape: ints = [200, 500], mean: float = 1.5, scale: float = 2.0>()
+        shift = Constant<value_float: float = 1.5>()
+        two = Constant<value_float: float = 2.0>()
+        moved = Sub(a, shift)
+        z = Div(moved, two)
+        zz = Mul(z, z)
+        zzzz = Mul(zz, zz)
+        mean = ReduceMean<keepdims: int = 0>(z)
+        square = ReduceMean<keepdims: int = 0>(zz)
+        fourth = ReduceMean<keepdims: int = 0>(zzzz)
+        u = RandomUniformLike<low: float = -1.0, high: float = 3.0>(a)
+        low = ReduceMin<keepdims: int = 0>(u)
+        middle = ReduceMean<keepdims: int = 0>(u)
+        uu = Mul(u, u)
+        second = ReduceMean<keepdims: int = 0>(uu)
+        b = RandomNormal<shape: ints = [200, 500], mean: float = 1.5, scale: float = 2.0>()
+        c = RandomNormalLike<seed: float = 7.0>(a)
+        d = RandomNormalLike<seed: float = 7.0>(a)
+        ab = Sub(a, b)
+        abab = Mul(ab, ab)
+        other = ReduceMean<keepdims: int = 0>(abab)
+        cd = Sub(c, d)
+        cdcd = Abs(cd)
+        equal = ReduceMax<keepdims: int = 0>(cdcd)
+        ones = Bernoulli(p)
+        chance = ReduceMean<keepdims: int = 0>(ones)
+        classes = Multinomial<sample_size: int = 50000>(logits)
+        numbers = Cast<to: int = 1>(classes)
+        drawn = ReduceMean<keepdims: int = 0>(numbers)
+    }""")
+    feeds = {"p": np.full(100000, 0.3, np.float32), "logits": np.log(np.array([[0.2, 0.5, 0.3]], np.float32))}
+    expected = [0, 1, 3, -1, 1, 7 / 3, 8, 0, 0.3, 1.1]
+    check(model, feeds, [np.float32(value) for value in expected], tmp_path, tolerance=0.02)
