@@ -64,6 +64,8 @@ FailureOr<std::vector<uint8_t>> WeightPacker::pack() {
     return packFloats();
   case kernel::PackFormat::Int8:
   case kernel::PackFormat::Int8Bitmask:
+  case kernel::PackFormat::Int8TwoOfFour:
+  case kernel::PackFormat::Int8Gather:
     return packCodes();
   case kernel::PackFormat::Int8Groups:
   case kernel::PackFormat::Int4Groups:
@@ -214,6 +216,20 @@ FailureOr<std::vector<uint8_t>> WeightPacker::packConvolution() {
   return bytes;
 }
 
+/// The layout of codes with a scale per row.
+static PackedLayout codesLayout(kernel::PackFormat format) {
+  switch (format) {
+  case kernel::PackFormat::Int8Bitmask:
+    return PackedLayout::Int8Bitmask;
+  case kernel::PackFormat::Int8TwoOfFour:
+    return PackedLayout::Int8TwoOfFour;
+  case kernel::PackFormat::Int8Gather:
+    return PackedLayout::Int8Gather;
+  default:
+    return PackedLayout::Int8;
+  }
+}
+
 FailureOr<std::vector<uint8_t>> WeightPacker::packCodes() {
   int64_t rows = type.getRows(), columns = type.getColumns();
   FailureOr<std::vector<int8_t>> codes =
@@ -228,14 +244,13 @@ FailureOr<std::vector<uint8_t>> WeightPacker::packCodes() {
       });
   if (failed(scales))
     return failure();
-  if (type.getFormat() == kernel::PackFormat::Int8) {
-    std::vector<uint8_t> bytes(
-        densePackedBytes(PackedLayout::Int8, rows, columns));
-    packInt8(*codes, *scales, rows, columns, bytes);
-    return bytes;
-  }
-  std::vector<uint8_t> bytes(bitmaskPackedBytes(*codes, rows, columns));
-  packInt8Bitmask(*codes, *scales, rows, columns, bytes);
+  PackedLayout layout = codesLayout(type.getFormat());
+  if (!canHold(layout, *codes, columns))
+    return data.emitError("weight '")
+           << data.getName()
+           << "' has more than two codes that are not zero in four columns";
+  std::vector<uint8_t> bytes(packedCodesBytes(layout, *codes, rows, columns));
+  llmopt::packCodes(layout, *codes, *scales, rows, columns, bytes);
   return bytes;
 }
 
@@ -317,6 +332,10 @@ static StringRef baseName(kernel::WeightType type) {
     return "int8/channel";
   case kernel::PackFormat::Int8Bitmask:
     return "int8/channel/bitmask";
+  case kernel::PackFormat::Int8TwoOfFour:
+    return "int8/channel/2:4";
+  case kernel::PackFormat::Int8Gather:
+    return "int8/channel/gather";
   case kernel::PackFormat::Int8Groups:
     return "int8";
   case kernel::PackFormat::Int4Groups:
@@ -358,9 +377,18 @@ std::string llmopt::formatName(FormatAttr format) {
                       format.getZeroPoints());
   else
     name += "/channel";
-  if (format.getLayout() == Layout::Bitmask)
-    name += "/bitmask";
-  return name;
+  switch (format.getLayout()) {
+  case Layout::Undecided:
+  case Layout::Dense:
+    return name;
+  case Layout::Bitmask:
+    return name + "/bitmask";
+  case Layout::TwoOfFour:
+    return name + "/2:4";
+  case Layout::Gather:
+    return name + "/gather";
+  }
+  llvm_unreachable("unknown layout");
 }
 
 static LogicalResult packWeight(kernel::WeightDataOp data, WeightStore &store,

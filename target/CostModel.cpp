@@ -51,6 +51,10 @@ double cyclesPer64Weights(const PackedFormat &format, Isa isa) {
   case PackedLayout::Int8Bitmask:
     // The floor of mask move, expand and product; AVX2 expands byte by byte.
     return wide ? 3.4 : 100.0;
+  case PackedLayout::Int8TwoOfFour:
+    return wide ? 1.4 : 100.0;
+  case PackedLayout::Int8Gather:
+    return wide ? 3.0 : 100.0;
   case PackedLayout::Int8Groups:
   case PackedLayout::Int4Groups:
     // A group ends with three more instructions.

@@ -35,6 +35,10 @@ static StringRef layoutName(PackedLayout layout) {
     return "int8";
   case PackedLayout::Int8Bitmask:
     return "int8-bitmask";
+  case PackedLayout::Int8TwoOfFour:
+    return "int8-2of4";
+  case PackedLayout::Int8Gather:
+    return "int8-gather";
   case PackedLayout::Int4Groups:
     return "int4";
   }

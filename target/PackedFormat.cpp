@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "target/PackedFormat.h"
+#include "target/CodeMatrix.h"
 #include "llvm/Support/Endian.h"
 #include "llvm/Support/ErrorHandling.h"
 #include "llvm/Support/MathExtras.h"
@@ -19,80 +20,6 @@ using namespace llvm;
 
 namespace llmopt {
 
-namespace {
-
-constexpr int64_t kScaleBytes = kPanelRows * sizeof(float);
-/// Columns of one 64-byte vector of codes, and of one mask.
-constexpr int64_t kStepColumns = 4;
-constexpr int64_t kMaskBlockBytes =
-    kMaskBlockColumns / kStepColumns * sizeof(uint64_t);
-
-/// A row-major code matrix that reads as zero outside its bounds.
-struct CodeMatrix {
-  ArrayRef<int8_t> codes;
-  int64_t rows, columns;
-
-  int8_t at(int64_t row, int64_t column) const {
-    return row < rows && column < columns ? codes[row * columns + column] : 0;
-  }
-};
-
-void writeScales(ArrayRef<float> scales, int64_t firstRow, int64_t rows,
-                 uint8_t *out) {
-  for (int64_t r = 0; r < kPanelRows; ++r) {
-    float scale = firstRow + r < rows ? scales[firstRow + r] : 0.0f;
-    std::memcpy(out + r * sizeof(float), &scale, sizeof(float));
-  }
-}
-
-/// Mask of the codes of rows firstRow..+15 and columns column..+3 that are not
-/// zero.
-uint64_t stepMask(const CodeMatrix &matrix, int64_t firstRow, int64_t column) {
-  uint64_t mask = 0;
-  for (int64_t r = 0; r < kPanelRows; ++r)
-    for (int64_t j = 0; j < kStepColumns; ++j)
-      if (matrix.at(firstRow + r, column + j) != 0)
-        mask |= uint64_t(1) << (kStepColumns * r + j);
-  return mask;
-}
-
-/// Bytes of one bitmask panel before the padding to kAlignment.
-int64_t bitmaskPanelBytes(const CodeMatrix &matrix, int64_t firstRow) {
-  int64_t lastRow = std::min(firstRow + kPanelRows, matrix.rows);
-  ArrayRef<int8_t> codes = matrix.codes.slice(
-      firstRow * matrix.columns, (lastRow - firstRow) * matrix.columns);
-  int64_t blocks = divideCeil(matrix.columns, kMaskBlockColumns);
-  return kScaleBytes + blocks * kMaskBlockBytes +
-         (codes.size() - std::count(codes.begin(), codes.end(), 0));
-}
-
-int64_t offsetTableBytes(int64_t rows) {
-  return alignTo((panelCount(rows) + 1) * sizeof(uint64_t), kAlignment);
-}
-
-/// Writes one bitmask panel and returns the first byte after it.
-uint8_t *packBitmaskPanel(const CodeMatrix &matrix, int64_t firstRow,
-                          uint8_t *out) {
-  for (int64_t block = 0; block < matrix.columns; block += kMaskBlockColumns) {
-    uint8_t *masks = out;
-    out += kMaskBlockBytes;
-    for (int64_t step = 0; step < kMaskBlockColumns; step += kStepColumns) {
-      uint64_t mask = stepMask(matrix, firstRow, block + step);
-      support::endian::write64le(masks, mask);
-      masks += sizeof(uint64_t);
-      for (; mask != 0; mask &= mask - 1) {
-        int64_t bit = llvm::countr_zero(mask);
-        int8_t code = matrix.at(firstRow + bit / kStepColumns,
-                                block + step + bit % kStepColumns);
-        *out++ = static_cast<uint8_t>(code + 128);
-      }
-    }
-  }
-  return out;
-}
-
-} // namespace
-
 int64_t paddedColumns(const PackedFormat &format, int64_t columns) {
   if (format.layout == PackedLayout::F32)
     return columns;
@@ -102,12 +29,14 @@ int64_t paddedColumns(const PackedFormat &format, int64_t columns) {
 }
 
 int64_t panelBytes(const PackedFormat &format, int64_t columns) {
-  assert(format.layout != PackedLayout::Int8Bitmask && "bitmask panels differ");
+  assert(!hasPanelTable(format.layout) && "panels differ in size");
   int64_t padded = paddedColumns(format, columns);
   if (format.layout == PackedLayout::F32)
     return padded * kPanelRows * sizeof(float);
   if (format.layout == PackedLayout::BF16)
     return padded * kPanelRows * sizeof(uint16_t);
+  if (format.layout == PackedLayout::Int8TwoOfFour)
+    return kScaleBytes + padded / kMaskBlockColumns * kTwoOfFourBlockBytes;
   if (!format.hasGroups())
     return kScaleBytes + padded * kPanelRows;
   GroupGeometry geometry(format);
@@ -124,15 +53,6 @@ int64_t densePackedBytes(const PackedFormat &format, int64_t rows,
                          int64_t columns) {
   return headerBytes(format) + panelCount(rows) * panelBytes(format, columns) +
          kAlignment;
-}
-
-int64_t bitmaskPackedBytes(ArrayRef<int8_t> codes, int64_t rows,
-                           int64_t columns) {
-  CodeMatrix matrix{codes, rows, columns};
-  int64_t bytes = offsetTableBytes(rows);
-  for (int64_t panel = 0; panel < panelCount(rows); ++panel)
-    bytes += alignTo(bitmaskPanelBytes(matrix, panel * kPanelRows), kAlignment);
-  return bytes + kAlignment;
 }
 
 void packF32(ArrayRef<float> values, int64_t rows, int64_t columns,
@@ -199,26 +119,6 @@ void packInt8(ArrayRef<int8_t> codes, ArrayRef<float> scales, int64_t rows,
           *next++ = static_cast<uint8_t>(matrix.at(first + r, k + j) + 128);
   }
   std::fill(next, out.data() + out.size(), 0);
-}
-
-void packInt8Bitmask(ArrayRef<int8_t> codes, ArrayRef<float> scales,
-                     int64_t rows, int64_t columns,
-                     MutableArrayRef<uint8_t> out) {
-  assert(static_cast<int64_t>(out.size()) ==
-         bitmaskPackedBytes(codes, rows, columns));
-  std::fill(out.begin(), out.end(), 0);
-  CodeMatrix matrix{codes, rows, columns};
-  uint8_t *table = out.data();
-  int64_t offset = offsetTableBytes(rows);
-  for (int64_t first = 0; first < rows; first += kPanelRows) {
-    support::endian::write64le(table, offset);
-    table += sizeof(uint64_t);
-    uint8_t *panel = out.data() + offset;
-    writeScales(scales, first, rows, panel);
-    uint8_t *end = packBitmaskPanel(matrix, first, panel + kScaleBytes);
-    offset = alignTo(end - out.data(), kAlignment);
-  }
-  support::endian::write64le(table, offset);
 }
 
 int64_t QuantizedRow::paddedColumns() const {

@@ -24,6 +24,20 @@
 //             mask m of a block covers k = 32 b + 4 m .. + 3; bit 4 r + j is
 //             row r, column k + j, set where the code is not zero; the values
 //             (+128) follow in the order of the masks and their bits.
+//   int8-2of4 panel: [16 scales f32] then per 32 k: [64 places u8][4 vectors of
+//             [16 rows][4 values u8]]. Vector s of a block holds the two values
+//             (+128) of k = 32 b + 8 s .. + 3 of every row, then those of the
+//             next four; bits 2 s and 2 s + 1 of byte (row, j) of the places
+//             are the column of value j within its four. Where fewer codes
+//             are not zero, a zero's place stands with the value 128.
+//   int8-gather
+//             weight: offsets as bitmask
+//             panel: [16 scales f32][u32 steps][u16 window of each step; padded
+//             to 64 B] then per step: [16 rows][4 places u8]
+//             [16 rows][4 values u8]: four codes (+128) of each row that lie in
+//             the step's window of 64 k, and where. Rows that have no more of
+//             them give places of zeros, with the value 128. Steps are
+//             in the order of their windows, an even number for each panel.
 //   int8-gG   panel: blocks of groups of G columns; the scales of a block come
 //             first, then its zero points, then its codes:
 //             [groups][16 scales f16 or f32] [groups][16 zero points u8]
@@ -81,9 +95,25 @@ enum class PackedLayout {
   BF16,
   Int8,
   Int8Bitmask,
+  Int8TwoOfFour,
+  Int8Gather,
   Int8Groups,
   Int4Groups
 };
+
+/// Whether a layout stores only the codes of int8 that are not zero.
+constexpr bool isSparse(PackedLayout layout) {
+  return layout == PackedLayout::Int8Bitmask ||
+         layout == PackedLayout::Int8TwoOfFour ||
+         layout == PackedLayout::Int8Gather;
+}
+
+/// Whether panels differ in size, so that a weight starts with a table of their
+/// offsets.
+constexpr bool hasPanelTable(PackedLayout layout) {
+  return layout == PackedLayout::Int8Bitmask ||
+         layout == PackedLayout::Int8Gather;
+}
 
 /// Numbers that scales are stored as.
 enum class ScaleType { F32, F16 };
@@ -114,9 +144,17 @@ inline constexpr int64_t kAlignment = 64;
 /// Columns covered by the eight masks of one bitmask block; integer formats pad
 /// K to a multiple of it, and activation groups are multiples of it.
 inline constexpr int64_t kMaskBlockColumns = 32;
+/// Bytes of the scales at the start of a panel with a scale per row.
+inline constexpr int64_t kScaleBytes = kPanelRows * sizeof(float);
+/// Bytes of 32 columns of an int8-2of4 panel, and of their places.
+inline constexpr int64_t kTwoOfFourBlockBytes = 320;
+inline constexpr int64_t kTwoOfFourPlaceBytes = 64;
+/// Columns of a window of int8-gather, and bytes of a step.
+inline constexpr int64_t kWindowColumns = 64;
+inline constexpr int64_t kGatherStepBytes = 128;
 
-/// "f32", "bf16", "int8", "int8-bitmask", "int4-g32-f16", "int4-g32-f16-zp",
-/// "int4-g64-f16-table": the names used in kernel names.
+/// "f32", "bf16", "int8", "int8-bitmask", "int8-2of4", "int4-g32-f16",
+/// "int4-g32-f16-zp", "int4-g64-f16-table": the names used in kernel names.
 std::string stringify(const PackedFormat &format);
 
 /// Number of panels of `rows` rows.
@@ -128,8 +166,7 @@ constexpr int64_t panelCount(int64_t rows) {
 /// itself for f32.
 int64_t paddedColumns(const PackedFormat &format, int64_t columns);
 
-/// Bytes of one panel of a dense layout (not for Int8Bitmask, whose panels
-/// differ).
+/// Bytes of one panel of a layout without a table of panels.
 int64_t panelBytes(const PackedFormat &format, int64_t columns);
 
 /// Bytes in front of the first panel: of the table, if there is one.
@@ -139,10 +176,15 @@ int64_t headerBytes(const PackedFormat &format);
 int64_t densePackedBytes(const PackedFormat &format, int64_t rows,
                          int64_t columns);
 
-/// Bytes of a bitmask weight [rows, columns] whose int8 codes are given
-/// row-major.
-int64_t bitmaskPackedBytes(llvm::ArrayRef<int8_t> codes, int64_t rows,
-                           int64_t columns);
+/// Whether the layout can hold the codes: whether there are no more than two
+/// that are not zero in four columns, for Int8TwoOfFour.
+bool canHold(PackedLayout layout, llvm::ArrayRef<int8_t> codes,
+             int64_t columns);
+
+/// Bytes of a weight [rows, columns] in an int8 layout with a scale per row,
+/// dense or sparse, whose codes are given row-major.
+int64_t packedCodesBytes(PackedLayout layout, llvm::ArrayRef<int8_t> codes,
+                         int64_t rows, int64_t columns);
 
 /// Packs row-major floats [rows, columns] as PackedLayout::F32. `out` has
 /// densePackedBytes bytes.
@@ -163,11 +205,11 @@ void packInt8(llvm::ArrayRef<int8_t> codes, llvm::ArrayRef<float> scales,
               int64_t rows, int64_t columns,
               llvm::MutableArrayRef<uint8_t> out);
 
-/// Same as packInt8 for PackedLayout::Int8Bitmask; `out` has bitmaskPackedBytes
-/// bytes.
-void packInt8Bitmask(llvm::ArrayRef<int8_t> codes, llvm::ArrayRef<float> scales,
-                     int64_t rows, int64_t columns,
-                     llvm::MutableArrayRef<uint8_t> out);
+/// Packs codes as packInt8 does, in any layout that packedCodesBytes takes;
+/// `out` has so many bytes.
+void packCodes(PackedLayout layout, llvm::ArrayRef<int8_t> codes,
+               llvm::ArrayRef<float> scales, int64_t rows, int64_t columns,
+               llvm::MutableArrayRef<uint8_t> out);
 
 //===----------------------------------------------------------------------===//
 // Groups

@@ -50,35 +50,40 @@ std::vector<uint8_t> packGroupedWeight(const PackedFormat &format,
   return packed;
 }
 
+/// Random codes of a weight with this fraction of zeros; two of four for the
+/// layout that needs it.
+std::vector<int8_t> drawCodes(PackedLayout layout, Shape shape, double zeros) {
+  std::mt19937 random(1);
+  std::vector<int8_t> codes(shape.rows * shape.columns);
+  for (int8_t &code : codes)
+    code = isSparse(layout) && random() < zeros * 4294967296.0
+               ? 0
+               : static_cast<int8_t>(random() % 127 + 1);
+  for (size_t i = 0; layout == PackedLayout::Int8TwoOfFour && i < codes.size();
+       i += 4)
+    for (size_t first = random() % 4, j = 0; j < 4; ++j)
+      codes[i + j] =
+          (first + j) % 4 < 2 ? 0 : std::max<int8_t>(codes[i + j], 1);
+  return codes;
+}
+
 /// Random bytes of a packed weight.
 std::vector<uint8_t> packWeight(const PackedFormat &format, Shape shape,
                                 double zeros) {
   if (format.hasGroups())
     return packGroupedWeight(format, shape);
-  PackedLayout layout = format.layout;
   auto [rows, columns] = shape;
-  std::mt19937 random(1);
-  std::vector<int8_t> codes(rows * columns);
-  for (int8_t &code : codes)
-    code =
-        layout == PackedLayout::Int8Bitmask && random() < zeros * 4294967296.0
-            ? 0
-            : static_cast<int8_t>(random() % 127 + 1);
-  std::vector<float> scales(rows, 0.01f);
-  if (layout == PackedLayout::F32 || layout == PackedLayout::BF16) {
-    std::vector<float> values(codes.begin(), codes.end());
-    std::vector<uint8_t> packed(densePackedBytes(layout, rows, columns));
-    (layout == PackedLayout::F32 ? packF32 : packBF16)(values, rows, columns,
-                                                       packed);
-    return packed;
-  }
-  if (layout == PackedLayout::Int8) {
-    std::vector<uint8_t> packed(densePackedBytes(layout, rows, columns));
-    packInt8(codes, scales, rows, columns, packed);
-    return packed;
-  }
-  std::vector<uint8_t> packed(bitmaskPackedBytes(codes, rows, columns));
-  packInt8Bitmask(codes, scales, rows, columns, packed);
+  std::vector<int8_t> codes = drawCodes(format.layout, shape, zeros);
+  std::vector<uint8_t> packed(
+      packedCodesBytes(format.layout, codes, rows, columns));
+  std::vector<float> values(codes.begin(), codes.end());
+  if (format.layout == PackedLayout::F32)
+    packF32(values, rows, columns, packed);
+  else if (format.layout == PackedLayout::BF16)
+    packBF16(values, rows, columns, packed);
+  else
+    packCodes(format.layout, codes, std::vector<float>(rows, 0.01f), rows,
+              columns, packed);
   return packed;
 }
 

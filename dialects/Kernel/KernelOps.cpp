@@ -245,6 +245,10 @@ LogicalResult LogitsOp::verify() {
 //===----------------------------------------------------------------------===//
 
 LogicalResult EmbeddingOp::verify() {
+  WeightType table = weightOf(getTable());
+  if (table.getFormat() == PackFormat::Int8TwoOfFour ||
+      table.getFormat() == PackFormat::Int8Gather)
+    return emitOpError("rows cannot be read from the layout of ") << table;
   return checkColumns(*this, getOutput(), weightOf(getTable()).getColumns(),
                       "output");
 }

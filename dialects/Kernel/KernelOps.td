@@ -66,7 +66,9 @@ def Kernel_PackFormat : Kernel_Enum<"PackFormat", "layout of packed bytes, see t
   I32EnumAttrCase<"ConvInt8", 8, "conv_int8">,
   I32EnumAttrCase<"DepthwiseF32", 9, "depthwise_f32">,
   I32EnumAttrCase<"DepthwiseInt8", 10, "depthwise_int8">,
-  I32EnumAttrCase<"BF16", 11, "bf16">
+  I32EnumAttrCase<"BF16", 11, "bf16">,
+  I32EnumAttrCase<"Int8TwoOfFour", 12, "int8_2of4">,
+  I32EnumAttrCase<"Int8Gather", 13, "int8_gather">
 ]>;
 
 def Kernel_WeightType : TypeDef<Kernel_Dialect, "Weight"> {

@@ -227,7 +227,9 @@ LogicalResult FormatAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                        << stringifyEncoding(encoding) << bits;
   if (!scale.isF32() && !(scale.isF16() && group))
     return emitError() << "scales must be f32, or f16 of groups, got " << scale;
-  if (layout == Layout::Bitmask && (!isInt || bits != 8 || group))
-    return emitError() << "the bitmask layout needs int8 with a scale per row";
+  bool isSparse = layout != Layout::Undecided && layout != Layout::Dense;
+  if (isSparse && (!isInt || bits != 8 || group))
+    return emitError() << "the " << stringifyLayout(layout)
+                       << " layout needs int8 with a scale per row";
   return success();
 }

@@ -69,7 +69,9 @@ def LLMOpt_Encoding : LLMOpt_Enum<"Encoding", "numbers that a weight is stored i
 def LLMOpt_Layout : LLMOpt_Enum<"Layout", "arrangement of the packed bytes", [
   I32EnumAttrCase<"Undecided", 0, "undecided">,
   I32EnumAttrCase<"Dense", 1, "dense">,
-  I32EnumAttrCase<"Bitmask", 2, "bitmask">
+  I32EnumAttrCase<"Bitmask", 2, "bitmask">,
+  I32EnumAttrCase<"TwoOfFour", 3, "two_of_four">,
+  I32EnumAttrCase<"Gather", 4, "gather">
 ]>;
 
 def LLMOpt_FormatAttr : LLMOpt_Attr<"Format", "format"> {
@@ -85,10 +87,11 @@ def LLMOpt_FormatAttr : LLMOpt_Attr<"Format", "format"> {
     | `table4 group(64) f16 [-1.0, ...]` | table[code] * scale, codes in [0, 15]; `nf4` stands for `table4` with NormalFloat's values (Dettmers et al., 2023) |
 
     The number behind `int` and `table` is that of the bits of a code; of less than 8 bits, codes are stored in containers of 4 or 8 bits. Scales are f32
-    unless the format says `f16`. The layout follows: `#llmopt.format<int8, bitmask>` stores the non-zero codes and a bit per weight;
-    without it, the layout is not chosen yet. `target/PackedFormat.h` defines the bytes.
+    unless the format says `f16`. The layout follows: `#llmopt.format<int8, bitmask>` stores the non-zero codes and a bit per weight,
+    `two_of_four` two codes of every four columns and two bits for the place of each, `gather` four codes of every row of a panel at a time, with a
+    byte for the place of each. Without a layout, it is not chosen yet. `target/PackedFormat.h` defines the bytes.
 
-    Constraints: F1 the bitmask layout needs int8 with a scale per row; F2 `int` has 2 to 8 bits, `table` 2 to 4; F3 a group is a positive multiple
+    Constraints: F1 the sparse layouts (bitmask, two_of_four, gather) need int8 with a scale per row; F2 `int` has 2 to 8 bits, `table` 2 to 4; F3 a group is a positive multiple
     of 32 columns, and only int8 may be without; F4 a table has a finite value for every code, not all of them zero; F5 zero points
     need `int` of at most 4 bits; F6 scales are f32, or f16 of groups.
   }];

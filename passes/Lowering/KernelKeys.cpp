@@ -25,6 +25,10 @@ PackedFormat llmopt::formatOf(Value weight) {
     return PackedLayout::Int8;
   case kernel::PackFormat::Int8Bitmask:
     return PackedLayout::Int8Bitmask;
+  case kernel::PackFormat::Int8TwoOfFour:
+    return PackedLayout::Int8TwoOfFour;
+  case kernel::PackFormat::Int8Gather:
+    return PackedLayout::Int8Gather;
   case kernel::PackFormat::Int8Groups:
     return withGroups(PackedLayout::Int8Groups);
   case kernel::PackFormat::Int4Groups:

@@ -27,6 +27,10 @@ inline kernel::PackFormat packFormat(PackedLayout layout) {
     return kernel::PackFormat::Int8;
   case PackedLayout::Int8Bitmask:
     return kernel::PackFormat::Int8Bitmask;
+  case PackedLayout::Int8TwoOfFour:
+    return kernel::PackFormat::Int8TwoOfFour;
+  case PackedLayout::Int8Gather:
+    return kernel::PackFormat::Int8Gather;
   case PackedLayout::Int8Groups:
     return kernel::PackFormat::Int8Groups;
   case PackedLayout::Int4Groups:

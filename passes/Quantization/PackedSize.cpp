@@ -33,6 +33,10 @@ FailureOr<PackedFormat> llmopt::packedFormat(FormatAttr format) {
     return failure();
   case Layout::Bitmask:
     return PackedFormat(PackedLayout::Int8Bitmask);
+  case Layout::TwoOfFour:
+    return PackedFormat(PackedLayout::Int8TwoOfFour);
+  case Layout::Gather:
+    return PackedFormat(PackedLayout::Int8Gather);
   case Layout::Dense:
     return denseFormat(format);
   }
@@ -76,13 +80,14 @@ FailureOr<int64_t> llmopt::packedBytes(Value weight) {
   FailureOr<PackedFormat> format = packedFormat(type.getFormat());
   if (failed(format))
     return op->emitError("weight has no layout yet; run llmopt-encode first");
-  if (format->layout != PackedLayout::Int8Bitmask)
+  if (!hasPanelTable(format->layout))
     return densePackedBytes(*format, type.getRows(), type.getColumns());
   // The size depends on the codes alone, not on the order of their panels.
   std::vector<int8_t> codes;
   if (failed(appendCodes(weight, codes)))
     return failure();
-  return bitmaskPackedBytes(codes, type.getRows(), type.getColumns());
+  return packedCodesBytes(format->layout, codes, type.getRows(),
+                          type.getColumns());
 }
 
 int64_t llmopt::countZeros(Value weight) {

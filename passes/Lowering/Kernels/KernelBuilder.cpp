@@ -146,9 +146,8 @@ Value KernelBuilder::less(Value lhs, Value rhs) {
   return arith::CmpIOp::create(b, loc, arith::CmpIPredicate::ult, lhs, rhs);
 }
 
-Value KernelBuilder::equal(Value lhs, int64_t rhs) {
-  return arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, lhs,
-                               like(lhs, rhs));
+Value KernelBuilder::equal(Value lhs, Value rhs) {
+  return arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq, lhs, rhs);
 }
 
 Value KernelBuilder::notNull(Value pointer) {

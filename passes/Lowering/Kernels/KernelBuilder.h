@@ -42,6 +42,7 @@ public:
   mlir::Type ptrType();
   mlir::Type i64Type() { return b.getI64Type(); }
   mlir::Type i32Type() { return b.getI32Type(); }
+  mlir::Type i16Type() { return b.getI16Type(); }
   mlir::Type i8Type() { return b.getI8Type(); }
   mlir::Type f16Type() { return b.getF16Type(); }
   mlir::Type f32Type() { return b.getF32Type(); }
@@ -109,7 +110,10 @@ public:
   mlir::Value less(mlir::Value lhs, int64_t rhs) {
     return less(lhs, like(lhs, rhs));
   }
-  mlir::Value equal(mlir::Value lhs, int64_t rhs);
+  mlir::Value equal(mlir::Value lhs, mlir::Value rhs);
+  mlir::Value equal(mlir::Value lhs, int64_t rhs) {
+    return equal(lhs, like(lhs, rhs));
+  }
   mlir::Value notNull(mlir::Value pointer);
   mlir::Value select(mlir::Value condition, mlir::Value yes, mlir::Value no);
 
@@ -188,6 +192,15 @@ public:
   /// The bytes of a table of 16, repeated to 64, whose indices are the low
   /// halves of 64 bytes.
   mlir::Value lookUpBytes(mlir::Value table, mlir::Value indices);
+  /// The bytes of a table of 64 at 64 indices from 0 to 63. AVX-512 only.
+  mlir::Value gatherBytes(mlir::Value table, mlir::Value indices);
+  /// The same within each 16 bytes of both, with indices from 0 to 15. AVX-512
+  /// only.
+  mlir::Value shuffleBytes(mlir::Value table, mlir::Value indices);
+  /// Bytes of a vector of 64 at fixed indices.
+  mlir::Value shuffle(mlir::Value vector, llvm::ArrayRef<int64_t> indices);
+  /// 16 bytes in memory, four times over.
+  mlir::Value loadFourTimes(mlir::Value pointer);
   /// The floats of a table of 16 at the indices 0 to 15 of 16 lanes.
   mlir::Value lookUpFloats(mlir::Value table, mlir::Value indices);
   /// acc[lane] += the sum of products of the lane's two 16-bit numbers.

@@ -83,6 +83,28 @@ Value KernelBuilder::lookUpBytes(Value table, Value indices) {
   return join(halves[0], halves[1]);
 }
 
+Value KernelBuilder::gatherBytes(Value table, Value indices) {
+  assert(hasAvx512() && "needs AVX-512 VBMI");
+  return intrinsic("llvm.x86.avx512.permvar.qi.512", bytes(), {table, indices});
+}
+
+Value KernelBuilder::shuffleBytes(Value table, Value indices) {
+  assert(hasAvx512() && "needs AVX-512 BW");
+  return intrinsic("llvm.x86.avx512.pshuf.b.512", bytes(), {table, indices});
+}
+
+Value KernelBuilder::shuffle(Value vector, ArrayRef<int64_t> indices) {
+  return vector::ShuffleOp::create(b, loc, vector, vector, indices);
+}
+
+Value KernelBuilder::loadFourTimes(Value pointer) {
+  Value quarter = load(VectorType::get(kLanes, i8Type()), pointer);
+  SmallVector<int64_t> indices(kVectorBytes);
+  for (int64_t i = 0; i < kVectorBytes; ++i)
+    indices[i] = i % kLanes;
+  return vector::ShuffleOp::create(b, loc, quarter, quarter, indices);
+}
+
 Value KernelBuilder::lookUpFloats(Value table, Value indices) {
   if (hasAvx512())
     return intrinsic("llvm.x86.avx512.permvar.sf.512", floats(),

@@ -133,11 +133,11 @@ int64_t scratchBytes(const LinearKernelKey &key, int64_t columns) {
     return tileShape(key).panels *
            panelBytes(expandedFormat(key.format), columns);
   int64_t expanded = panelBytes(PackedLayout::Int8, columns);
-  bool bitmask = key.format.layout == PackedLayout::Int8Bitmask;
+  bool sparse = isSparse(key.format.layout);
   int64_t panels = tileShape(key).panels;
   if (key.group != 0)
-    return bitmask ? panels * expanded : 0;
-  return panels * padded * kVectorBytes + (bitmask ? expanded : 0);
+    return sparse ? panels * expanded : 0;
+  return panels * padded * kVectorBytes + (sparse ? expanded : 0);
 }
 
 int64_t linearScratchBytes(LinearKernelKey key, int64_t columns) {

@@ -15,8 +15,6 @@
 
 namespace llmopt {
 
-/// Bytes of the scales at the start of an integer panel.
-inline constexpr int64_t kScaleBytes = kPanelRows * 4;
 /// Vectors of four columns in a block of a bitmask panel, and bytes of its
 /// masks.
 inline constexpr int64_t kMaskBlockSteps = kMaskBlockColumns / 4;
@@ -66,10 +64,13 @@ using BlockBody = llvm::function_ref<void(
 
 /// Products of the rows with `panels` panels before the scales of the weight's
 /// rows: per group an integer product, converted and multiplied by the scale of
-/// the activations. Returns float vectors [row * panels + panel].
+/// the activations. Returns float vectors [row * panels + panel]. Where
+/// activations are gathered, the excess of the codes (128) differs from row to
+/// row of the weight: every panel has two accumulators then, of the products
+/// and of what is to be subtracted from them.
 Values quantizedProduct(KernelBuilder &k, const QuantizedRows &x,
                         int64_t panels, int64_t chains, mlir::Value stream,
-                        BlockBody block);
+                        BlockBody block, bool gathered = false);
 
 /// Accumulators per row that cover the latency of the product with one panel.
 int64_t chainsFor(int64_t rows);
@@ -93,6 +94,15 @@ Values denseInt8Product(KernelBuilder &k, const QuantizedRows &x,
 /// The same for one bitmask panel, expanded in registers (AVX-512).
 Values bitmaskProduct(KernelBuilder &k, const QuantizedRows &x,
                       mlir::Value panel);
+
+/// The same for one panel of int8-2of4 (AVX-512): activations are gathered.
+Values twoOfFourProduct(KernelBuilder &k, const QuantizedRows &x,
+                        mlir::Value panel);
+
+/// The same for one panel of int8-gather (AVX-512). Groups of activations are
+/// multiples of a window.
+Values gatherProduct(KernelBuilder &k, const QuantizedRows &x,
+                     mlir::Value panel);
 
 /// The same for panels of a layout with groups: the integer product of each
 /// group of activations is multiplied by both scales.
@@ -121,9 +131,13 @@ mlir::Value f32DecodeProduct(KernelBuilder &k, mlir::Value row,
 // Panels
 //===----------------------------------------------------------------------===//
 
-/// Expands a bitmask panel to a dense int8 panel at `out`.
-void expandPanel(KernelBuilder &k, mlir::Value panel, mlir::Value columns,
-                 mlir::Value out);
+/// Expands a panel of a sparse layout to a dense int8 panel at `out`.
+void expandPanel(KernelBuilder &k, PackedLayout layout, mlir::Value panel,
+                 mlir::Value columns, mlir::Value out);
+void expandTwoOfFour(KernelBuilder &k, mlir::Value panel, mlir::Value columns,
+                     mlir::Value out);
+void expandGathered(KernelBuilder &k, mlir::Value panel, mlir::Value columns,
+                    mlir::Value out);
 
 /// Decodes a dense int8 panel to an f32 panel [Kp][16] at `out`.
 void decodePanel(KernelBuilder &k, mlir::Value panel, mlir::Value columns,
@@ -157,8 +171,9 @@ mlir::Value decodedGroupProduct(KernelBuilder &k, const GroupReader &weight,
 mlir::Value copyTail(KernelBuilder &k, mlir::Value row, mlir::Value columns,
                      mlir::Value scratch);
 
-/// Address of panel `index` of a bitmask weight.
-mlir::Value bitmaskPanel(KernelBuilder &k, mlir::Value w, mlir::Value index);
+/// Address of panel `index` of a weight with a scale per row.
+mlir::Value panelAddress(KernelBuilder &k, PackedLayout layout, mlir::Value w,
+                         mlir::Value index, mlir::Value columns);
 
 //===----------------------------------------------------------------------===//
 // Kernel bodies

@@ -99,38 +99,41 @@ static Value storedPanel(KernelBuilder &k, const LinearKernelKey &key,
                          const LinearArgs &args, Value index) {
   if (key.format.hasGroups())
     return GroupReader(k, key.format, args.w, args.columns).panel(index);
-  if (key.format.layout == PackedLayout::Int8Bitmask)
-    return bitmaskPanel(k, args.w, index);
   if (key.format.layout == PackedLayout::BF16)
     return k.at(args.w, k.mul(index, bf16PanelBytes(k, args.columns)));
-  Value bytes = k.mul(args.columns, kVectorBytes);
-  if (key.format.layout == PackedLayout::Int8)
-    bytes =
-        k.add(k.mul(paddedColumns(k, args.columns), kPanelRows), kScaleBytes);
-  return k.at(args.w, k.mul(index, bytes));
+  return panelAddress(k, key.format.layout, args.w, index, args.columns);
 }
 
 //===----------------------------------------------------------------------===//
 // Panels one after the other
 //===----------------------------------------------------------------------===//
 
+/// Whether the key's registers can take a sparse panel.
+static bool readsSparse(const LinearKernelKey &key) {
+  PackedLayout layout = key.format.layout;
+  if (key.isa == Isa::Avx2)
+    return !isSparse(layout);
+  if (layout == PackedLayout::Int8Gather)
+    return key.group != 0 && key.group % kWindowColumns == 0;
+  return layout != PackedLayout::Int8TwoOfFour || key.group != 0;
+}
+
 bool isPanelKernel(const LinearKernelKey &key) {
+  if (!readsSparse(key))
+    return false;
   bool decode = key.rows == RowRange::Decode;
   if (key.format.layout == PackedLayout::F32 || key.group == 0)
-    return decode && (key.format.layout != PackedLayout::Int8Bitmask ||
-                      key.isa == Isa::Avx512Vnni);
+    return decode;
   // One sequential stream suits the memory better than a strip of panels does;
-  // AVX2 has registers for one row only, and cannot expand into them.
-  if (key.isa == Isa::Avx2)
-    return decode && key.format.layout != PackedLayout::Int8Bitmask;
-  return key.rows != RowRange::Prefill;
+  // AVX2 has registers for one row only.
+  return key.isa == Isa::Avx2 ? decode : key.rows != RowRange::Prefill;
 }
 
 /// Products of `rows` rows with panel `index`.
 static Values panelProduct(KernelBuilder &k, const LinearKernelKey &key,
                            const LinearArgs &args, const Values &rows,
                            Value index) {
-  bool bitmask = key.format.layout == PackedLayout::Int8Bitmask;
+  PackedLayout layout = key.format.layout;
   QuantizedRows quantized{rows, args.columns, key.group};
   Value panel = storedPanel(k, key, args, index);
   if (key.format.hasGroups()) {
@@ -140,15 +143,19 @@ static Values panelProduct(KernelBuilder &k, const LinearKernelKey &key,
                                   args.scratch)};
     return groupedProduct(k, quantized, weight, panel);
   }
-  if (key.format.layout == PackedLayout::F32)
+  if (layout == PackedLayout::F32)
     return {f32DecodeProduct(k, rows[0], panel, args.columns)};
   if (key.format.layout == PackedLayout::BF16)
     return {bf16DecodeProduct(k, rows[0], panel, args.columns)};
   if (key.group == 0)
-    return {decodedProduct(k, key.format.layout, rows[0], panel, args.columns,
-                           args.scratch)};
-  if (bitmask)
+    return {
+        decodedProduct(k, layout, rows[0], panel, args.columns, args.scratch)};
+  if (layout == PackedLayout::Int8Bitmask)
     return bitmaskProduct(k, quantized, panel);
+  if (layout == PackedLayout::Int8TwoOfFour)
+    return twoOfFourProduct(k, quantized, panel);
+  if (layout == PackedLayout::Int8Gather)
+    return gatherProduct(k, quantized, panel);
   return denseInt8Product(k, quantized, panel, chainsFor(rows.size()));
 }
 
@@ -330,24 +337,25 @@ static Strip prepareGroups(KernelBuilder &k, const LinearKernelKey &key,
 /// Makes panels first..first+count-1 available in a dense layout.
 static Strip prepareStrip(KernelBuilder &k, const LinearKernelKey &key,
                           const LinearArgs &args, Value first, Value count) {
+  PackedLayout layout = key.format.layout;
   Value padded = paddedColumns(k, args.columns);
   Value int8Bytes = k.add(k.mul(padded, kPanelRows), kVectorBytes);
   Value f32Bytes = k.mul(padded, kVectorBytes);
-  bool bitmask = key.format.layout == PackedLayout::Int8Bitmask;
+  auto panelAt = [&](Value index) {
+    return panelAddress(k, layout, args.w, index, args.columns);
+  };
 
   if (key.format.hasGroups())
     return prepareGroups(k, key, args, first, count);
-  if (key.format.layout == PackedLayout::F32) {
-    Value bytes = k.mul(args.columns, kVectorBytes);
-    return {k.at(args.w, k.mul(first, bytes)), bytes};
-  }
-  if (key.format.layout == PackedLayout::BF16)
+  if (layout == PackedLayout::F32)
+    return {panelAt(first), k.mul(args.columns, kVectorBytes)};
+  if (layout == PackedLayout::BF16)
     return {storedPanel(k, key, args, first), bf16PanelBytes(k, args.columns)};
   if (key.group != 0) {
-    if (!bitmask)
-      return {k.at(args.w, k.mul(first, int8Bytes)), int8Bytes};
+    if (!isSparse(layout))
+      return {panelAt(first), int8Bytes};
     k.loop(count, 1, [&](Value p) {
-      expandPanel(k, bitmaskPanel(k, args.w, k.add(first, p)), args.columns,
+      expandPanel(k, layout, panelAt(k.add(first, p)), args.columns,
                   k.at(args.scratch, k.mul(p, int8Bytes)));
     });
     return {args.scratch, int8Bytes};
@@ -358,10 +366,9 @@ static Strip prepareStrip(KernelBuilder &k, const LinearKernelKey &key,
   int64_t stripPanels = tileShape(key).panels;
   Value expanded = k.at(args.scratch, k.mul(f32Bytes, stripPanels));
   k.loop(count, 1, [&](Value p) {
-    Value index = k.add(first, p);
-    Value panel = k.at(args.w, k.mul(index, int8Bytes));
-    if (bitmask) {
-      expandPanel(k, bitmaskPanel(k, args.w, index), args.columns, expanded);
+    Value panel = panelAt(k.add(first, p));
+    if (isSparse(layout)) {
+      expandPanel(k, layout, panel, args.columns, expanded);
       panel = expanded;
     }
     decodePanel(k, panel, args.columns, k.at(args.scratch, k.mul(p, f32Bytes)));

@@ -12,8 +12,18 @@ using namespace mlir;
 
 namespace llmopt {
 
-Value bitmaskPanel(KernelBuilder &k, Value w, Value index) {
-  return k.at(w, k.load(k.i64Type(), k.at(w, k.mul(index, 8))));
+Value panelAddress(KernelBuilder &k, PackedLayout layout, Value w, Value index,
+                   Value columns) {
+  if (hasPanelTable(layout))
+    return k.at(w, k.load(k.i64Type(), k.at(w, k.mul(index, 8))));
+  Value bytes = k.mul(columns, kVectorBytes);
+  if (layout != PackedLayout::F32) {
+    int64_t columnBytes = layout == PackedLayout::Int8TwoOfFour
+                              ? kTwoOfFourBlockBytes / kMaskBlockColumns
+                              : kPanelRows;
+    bytes = k.add(k.mul(paddedColumns(k, columns), columnBytes), kScaleBytes);
+  }
+  return k.at(w, k.mul(index, bytes));
 }
 
 /// Writes the 64 codes of a mask without AVX-512, returns the rest of the
@@ -31,8 +41,13 @@ static Value expandBitByBit(KernelBuilder &k, Value values, Value mask,
   return rest[0];
 }
 
-void expandPanel(KernelBuilder &k, Value panel, Value columns, Value out) {
+void expandPanel(KernelBuilder &k, PackedLayout layout, Value panel,
+                 Value columns, Value out) {
   k.store(k.load(k.floats(), panel), out);
+  if (layout == PackedLayout::Int8TwoOfFour)
+    return expandTwoOfFour(k, panel, columns, out);
+  if (layout == PackedLayout::Int8Gather)
+    return expandGathered(k, panel, columns, out);
   Value padded = paddedColumns(k, columns);
   k.loop(padded, kMaskBlockColumns, k.at(panel, kScaleBytes),
          [&](Value column, ValueRange in) {

@@ -35,12 +35,13 @@ Values sumChains(KernelBuilder &k, ArrayRef<Value> accumulators,
 /// Integer products of the rows with one group of columns.
 Values groupProduct(KernelBuilder &k, const QuantizedRows &x, Value group,
                     int64_t panels, int64_t chains, Value &stream,
-                    BlockBody block) {
+                    BlockBody block, bool biased) {
   Value padded = paddedColumns(k, x.columns);
   Value biases = k.add(padded, k.mul(k.divideCeil(x.columns, x.group), 4));
   Values carried;
   for (Value row : x.rows) {
-    Value bias = k.loadBias(k.at(k.at(row, biases), k.mul(group, 4)));
+    Value bias = biased ? k.loadBias(k.at(k.at(row, biases), k.mul(group, 4)))
+                        : k.constant(k.ints(), 0);
     for (int64_t i = 0; i < panels * chains; ++i)
       carried.push_back(i % chains == 0 ? bias : k.constant(k.ints(), 0));
   }
@@ -70,7 +71,7 @@ int64_t chainsFor(int64_t rows) { return rows == 1 ? 4 : rows == 2 ? 2 : 1; }
 
 Values quantizedProduct(KernelBuilder &k, const QuantizedRows &x,
                         int64_t panels, int64_t chains, Value stream,
-                        BlockBody block) {
+                        BlockBody block, bool gathered) {
   int64_t rows = x.rows.size();
   Value scales = paddedColumns(k, x.columns);
   Value groups = k.divideCeil(x.columns, x.group);
@@ -78,7 +79,17 @@ Values quantizedProduct(KernelBuilder &k, const QuantizedRows &x,
   carried.push_back(stream);
   Values results = k.loop(groups, 1, carried, [&](Value group, ValueRange in) {
     Value position = in.back();
-    Values sums = groupProduct(k, x, group, panels, chains, position, block);
+    Values sums;
+    if (gathered) {
+      // Twice as many panels: the products, then what they have in excess.
+      Values both = groupProduct(k, x, group, 2 * panels, chains, position,
+                                 block, /*biased=*/false);
+      for (size_t i = 0; i < both.size(); i += 2)
+        sums.push_back(k.sub(both[i], both[i + 1]));
+    } else {
+      sums = groupProduct(k, x, group, panels, chains, position, block,
+                          /*biased=*/true);
+    }
     for (int64_t row = 0; row < rows; ++row) {
       Value scale = k.loadBroadcast(
           k.f32Type(), k.at(k.at(x.rows[row], scales), k.mul(group, 4)));

@@ -294,7 +294,11 @@ void emitEmbedding(KernelBuilder &k, const PackedFormat &format,
           k.at(w, k.mul(panel, k.add(k.mul(padded, kPanelRows), kVectorBytes))),
           lane, columns, to);
     case PackedLayout::Int8Bitmask:
-      return embedBitmask(k, bitmaskPanel(k, w, panel), lane, columns, to);
+      return embedBitmask(k, panelAddress(k, format.layout, w, panel, columns),
+                          lane, columns, to);
+    case PackedLayout::Int8TwoOfFour:
+    case PackedLayout::Int8Gather:
+      llvm_unreachable("refused by the verifier of kernel.embedding");
     case PackedLayout::Int8Groups:
     case PackedLayout::Int4Groups: {
       GroupReader reader(k, format, w, columns);

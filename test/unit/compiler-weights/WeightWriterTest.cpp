@@ -178,14 +178,16 @@ TEST_F(WeightWriterTest, PartsFollowEachOther) {
 }
 
 TEST_F(WeightWriterTest, Bitmask) {
-  int64_t bytes = bitmaskPackedBytes(codes(1, 40, 70), 40, 70);
+  int64_t bytes =
+      packedCodesBytes(PackedLayout::Int8Bitmask, codes(1, 40, 70), 40, 70);
   parse(oneWeight("40x70", "int8_bitmask", bytes,
                   "{codes = #llmopt.random<1>, scales = #llmopt.random<2>, "
                   "rows = 40 : i64}"));
   FailureOr<Packed> packed = pack();
   ASSERT_TRUE(succeeded(packed)) << message;
   Bytes expected(bytes);
-  packInt8Bitmask(codes(1, 40, 70), floats(2, 40), 40, 70, expected);
+  packCodes(PackedLayout::Int8Bitmask, codes(1, 40, 70), floats(2, 40), 40, 70,
+            expected);
   EXPECT_EQ(slice(packed->bytes, 64, bytes), expected);
   EXPECT_EQ(packed->table[0].format, "int8/channel/bitmask");
 }
@@ -205,8 +207,9 @@ TEST_F(WeightWriterTest, InterleavedPanelsAlternate) {
     scales.push_back((isGate ? gateScales : upScales)[source]);
   }
   for (bool bitmask : {false, true}) {
-    int64_t bytes = bitmask ? bitmaskPackedBytes(rows, 64, 70)
-                            : densePackedBytes(PackedLayout::Int8, 64, 70);
+    int64_t bytes =
+        bitmask ? packedCodesBytes(PackedLayout::Int8Bitmask, rows, 64, 70)
+                : densePackedBytes(PackedLayout::Int8, 64, 70);
     parse(oneWeight("64x70", bitmask ? "int8_bitmask" : "int8", bytes,
                     "{codes = #llmopt.random<1>, scales = #llmopt.random<2>, "
                     "rows = 32 : i64}, "
@@ -216,7 +219,8 @@ TEST_F(WeightWriterTest, InterleavedPanelsAlternate) {
     FailureOr<Packed> packed = pack();
     ASSERT_TRUE(succeeded(packed)) << message;
     Bytes expected(bytes);
-    (bitmask ? packInt8Bitmask : packInt8)(rows, scales, 64, 70, expected);
+    packCodes(bitmask ? PackedLayout::Int8Bitmask : PackedLayout::Int8, rows,
+              scales, 64, 70, expected);
     EXPECT_EQ(slice(packed->bytes, 64, bytes), expected);
   }
 }

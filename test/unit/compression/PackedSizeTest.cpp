@@ -68,7 +68,8 @@ TEST_F(PackedSizeTest, BitmaskReadsTheCodes) {
   Value weight = parse(R"(
     %0 = llmopt.encoded_weight "w" codes(#llmopt.random<1>) scales(#llmopt.random<2>) {zeros = 3 : i64} : !llmopt.packed<40x70, #llmopt.format<int8, bitmask>>
   )");
-  EXPECT_EQ(*packedBytes(weight), bitmaskPackedBytes(codes(1, 40, 70), 40, 70));
+  EXPECT_EQ(*packedBytes(weight), packedCodesBytes(PackedLayout::Int8Bitmask,
+                                                   codes(1, 40, 70), 40, 70));
 }
 
 TEST_F(PackedSizeTest, ConcatenationsCountAllParts) {
@@ -84,7 +85,8 @@ TEST_F(PackedSizeTest, ConcatenationsCountAllParts) {
          R"(%0, %1 : (!llmopt.packed<32x70, #llmopt.format<int8, bitmask>>, !llmopt.packed<32x70, #llmopt.format<int8, bitmask>>) -> !llmopt.packed<64x70, #llmopt.format<int8, bitmask>>
   )")
             .str());
-    EXPECT_EQ(*packedBytes(weight), bitmaskPackedBytes(all, 64, 70));
+    EXPECT_EQ(*packedBytes(weight),
+              packedCodesBytes(PackedLayout::Int8Bitmask, all, 64, 70));
     EXPECT_EQ(countZeros(weight), 7);
   }
 }

@@ -32,6 +32,16 @@ std::vector<int64_t> rowCounts(RowRange range) {
   return counts;
 }
 
+/// Clears codes that are the third or the fourth of their four columns.
+void keepTwoOfFour(std::vector<int8_t> &codes, int64_t columns) {
+  for (size_t i = 0; i < codes.size(); ++i) {
+    size_t first = i - i % columns % 4;
+    if (std::count(codes.begin() + first, codes.begin() + i, 0) + 2 <=
+        int64_t(i - first))
+      codes[i] = 0;
+  }
+}
+
 /// A weight with its packed bytes and its exact values.
 struct Weight {
   Weight(const LinearKernelKey &key, Shape shape, bool unitScales)
@@ -66,10 +76,10 @@ struct Weight {
         value = fromBF16(toBF16(value));
       return;
     case PackedLayout::Int8:
-      packInt8(codes, scales, rows, columns, packed.array());
-      break;
     case PackedLayout::Int8Bitmask:
-      packInt8Bitmask(codes, scales, rows, columns, packed.array());
+    case PackedLayout::Int8TwoOfFour:
+    case PackedLayout::Int8Gather:
+      packCodes(format.layout, codes, scales, rows, columns, packed.array());
       break;
     case PackedLayout::Int8Groups:
     case PackedLayout::Int4Groups:
@@ -90,8 +100,8 @@ struct Weight {
 
   int64_t packedBytes() const {
     auto [rows, columns] = shape;
-    return format.layout == PackedLayout::Int8Bitmask
-               ? bitmaskPackedBytes(codes, rows, columns)
+    return hasPanelTable(format.layout)
+               ? packedCodesBytes(format.layout, codes, rows, columns)
                : densePackedBytes(format, rows, columns);
   }
   /// Scales of a row.
@@ -122,9 +132,10 @@ struct Weight {
 
 private:
   std::vector<int8_t> drawCodes() const {
-    bool sparse = format.layout == PackedLayout::Int8Bitmask;
-    std::vector<int8_t> codes =
-        randomCodes(shape.rows * shape.columns, sparse ? 0.6 : 0.01, 2);
+    std::vector<int8_t> codes = randomCodes(
+        shape.rows * shape.columns, isSparse(format.layout) ? 0.6 : 0.01, 2);
+    if (format.layout == PackedLayout::Int8TwoOfFour)
+      keepTwoOfFour(codes, shape.columns);
     if (format.layout == PackedLayout::Int4Groups)
       for (int8_t &code : codes)
         code = static_cast<int8_t>((code & 15) -
@@ -357,6 +368,8 @@ TEST_P(IntegerLinearTest, ExtremeCodes) {
     Weight weight(key, shape, /*unitScales=*/true);
     std::fill(weight.codes.begin(), weight.codes.end(),
               weight.extremeCode(sign));
+    if (key.format.layout == PackedLayout::Int8TwoOfFour)
+      keepTwoOfFour(weight.codes, shape.columns);
     weight.pack();
     Activations x(key, 1, shape.columns, /*unitScales=*/true);
     std::vector<float> ones(shape.columns, 127.0f);

@@ -193,17 +193,13 @@ TEST_P(RowKernelTest, Embedding) {
       std::vector<float> values(vocabulary * columns);
       for (size_t i = 0; i < values.size(); ++i)
         values[i] = codes[i] * scales[i / columns];
-      Buffer packed(layout == PackedLayout::Int8Bitmask
-                        ? bitmaskPackedBytes(codes, vocabulary, columns)
-                        : densePackedBytes(layout, vocabulary, columns));
+      Buffer packed(packedCodesBytes(layout, codes, vocabulary, columns));
       if (layout == PackedLayout::F32)
         packF32(values, vocabulary, columns, packed.array());
       else if (layout == PackedLayout::BF16)
         packBF16(values, vocabulary, columns, packed.array());
-      else if (layout == PackedLayout::Int8)
-        packInt8(codes, scales, vocabulary, columns, packed.array());
       else
-        packInt8Bitmask(codes, scales, vocabulary, columns, packed.array());
+        packCodes(layout, codes, scales, vocabulary, columns, packed.array());
       if (layout == PackedLayout::BF16)
         for (float &value : values)
           value = fromBF16(toBF16(value));
