@@ -102,6 +102,9 @@ public:
     return bitAnd(lhs, like(lhs, rhs));
   }
   mlir::Value bitXor(mlir::Value lhs, mlir::Value rhs);
+  mlir::Value bitXor(mlir::Value lhs, int64_t rhs) {
+    return bitXor(lhs, like(lhs, rhs));
+  }
   mlir::Value shiftLeft(mlir::Value lhs, mlir::Value rhs);
   mlir::Value shiftRight(mlir::Value lhs, mlir::Value rhs); ///< logical
   mlir::Value shiftRightSigned(mlir::Value lhs, int64_t bits);

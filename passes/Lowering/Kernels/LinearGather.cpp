@@ -104,11 +104,34 @@ struct GatherHead {
 
 } // namespace
 
+/// One step: the integer products of each row, exact without the excess.
+static Values gatherStep(KernelBuilder &k, const QuantizedRows &x,
+                         Value address, Value window) {
+  Value places = k.load(k.bytes(), address);
+  Value values = k.load(k.bytes(), address, kVectorBytes);
+  Value zero = k.constant(k.ints(), 0);
+  auto tableOf = [&](Value row) {
+    return k.load(k.bytes(), k.at(row, k.mul(window, kWindowColumns)));
+  };
+  if (x.rows.size() == 1) {
+    Value xs = k.gatherBytes(tableOf(x.rows[0]), places);
+    return {k.sub(k.dot(zero, values, xs), k.dot(zero, zeroCodes(k), xs))};
+  }
+  // The excess of unsigned activations instead, which all rows share.
+  Value codes = k.bitXor(values, 128);
+  Value excess = k.sub(zero, k.dot(zero, zeroCodes(k), codes));
+  Values products;
+  for (Value row : x.rows) {
+    Value table = k.bitXor(tableOf(row), 128);
+    products.push_back(k.dot(excess, k.gatherBytes(table, places), codes));
+  }
+  return products;
+}
+
 Values gatherProduct(KernelBuilder &k, const QuantizedRows &x, Value panel) {
-  // Two steps in turn, each with sums of its own: trip counts of a loop over
-  // the steps of a window could not be predicted.
-  constexpr int64_t unroll = 2;
-  int64_t rows = x.rows.size();
+  // Every step is scaled for itself: trip counts of a loop over those of a
+  // window could not be predicted. Two steps in turn cover the latency.
+  int64_t rows = x.rows.size(), unroll = rows == 1 ? 2 : 1;
   GatherHead head(k, panel);
   Value scales = paddedColumns(k, x.columns);
   Values sums = k.loop(
@@ -118,31 +141,25 @@ Values gatherProduct(KernelBuilder &k, const QuantizedRows &x, Value panel) {
         for (int64_t u = 0; u < unroll; ++u) {
           Value step = k.add(first, u);
           Value window = head.window(k, step);
-          Value address = head.address(k, step);
-          Value places = k.load(k.bytes(), address);
-          Value values = k.load(k.bytes(), address, kVectorBytes);
+          Values products = gatherStep(k, x, head.address(k, step), window);
           Value group = k.div(window, x.group / kWindowColumns);
           for (int64_t row = 0; row < rows; ++row) {
-            Value table = k.load(
-                k.bytes(), k.at(x.rows[row], k.mul(window, kWindowColumns)));
-            Value xs = k.gatherBytes(table, places);
-            Value zero = k.constant(k.ints(), 0);
-            Value product =
-                k.sub(k.dot(zero, values, xs), k.dot(zero, zeroCodes(k), xs));
             Value scale = k.loadBroadcast(
                 k.f32Type(), k.at(k.at(x.rows[row], scales), k.mul(group, 4)));
             Value &sum = next[row * unroll + u];
-            sum = k.fma(k.toFloat(product), scale, sum);
+            sum = k.fma(k.toFloat(products[row]), scale, sum);
           }
         }
         return next;
       });
   Value rowScales = k.load(k.floats(), panel);
-  Values results;
-  for (int64_t row = 0; row < rows; ++row)
-    results.push_back(
-        k.mul(k.add(sums[row * unroll], sums[row * unroll + 1]), rowScales));
-  return results;
+  for (int64_t row = 0; row < rows; ++row) {
+    if (unroll == 2)
+      sums[row] = k.add(sums[2 * row], sums[2 * row + 1]);
+    sums[row] = k.mul(sums[row], rowScales);
+  }
+  sums.resize(rows);
+  return sums;
 }
 
 //===----------------------------------------------------------------------===//

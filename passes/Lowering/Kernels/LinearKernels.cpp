@@ -126,7 +126,11 @@ bool isPanelKernel(const LinearKernelKey &key) {
     return decode;
   // One sequential stream suits the memory better than a strip of panels does;
   // AVX2 has registers for one row only.
-  return key.isa == Isa::Avx2 ? decode : key.rows != RowRange::Prefill;
+  if (key.isa == Isa::Avx2)
+    return decode;
+  // Gathered codes stay sparse for any number of rows.
+  return key.rows != RowRange::Prefill ||
+         key.format.layout == PackedLayout::Int8Gather;
 }
 
 /// Products of `rows` rows with panel `index`.
@@ -186,26 +190,55 @@ static void emitPanelRange(KernelBuilder &k, const LinearKernelKey &key,
   });
 }
 
-/// All panels of the thread for a fixed number of rows.
+/// The row at `index` of both sides and all after it.
+static LinearArgs fromRow(KernelBuilder &k, LinearArgs args, Value index) {
+  args.x = k.at(args.x, k.mul(index, args.xStride));
+  args.y = k.at(args.y, k.mul(k.mul(index, args.yStride), 4));
+  return args;
+}
+
+/// Panels first..last-1 for any number of rows: a panel, or a pair of them,
+/// stays in the cache for all rows.
+static void emitPanelsByRows(KernelBuilder &k, const LinearKernelKey &key,
+                             const LinearArgs &args, Value first, Value last) {
+  constexpr int64_t maxRows = 6;
+  int64_t unit = key.epilogue == Epilogue::SiluMul ? 2 : 1;
+  k.loop(first, last, k.size(unit), [&](Value panel) {
+    k.loop(args.rows, maxRows, [&](Value row) {
+      LinearArgs rest = fromRow(k, args, row);
+      Value rows = k.min(k.sub(args.rows, row), maxRows);
+      k.switchOn(rows, 1, maxRows, [&](int64_t count) {
+        emitPanelRange(k, key, rest, count, panel, k.add(panel, unit));
+      });
+    });
+  });
+}
+
+/// All panels of the thread for a fixed number of rows; 0: any number.
 static void emitPanelLoop(KernelBuilder &k, LinearKernelKey key,
                           const LinearArgs &args, int64_t rowCount) {
+  auto emitRange = [&](const LinearArgs &part, Value first, Value end) {
+    if (rowCount == 0)
+      emitPanelsByRows(k, key, part, first, end);
+    else
+      emitPanelRange(k, key, part, rowCount, first, end);
+  };
   if (key.epilogue == Epilogue::SiluMulQuantize) {
     key.epilogue = Epilogue::SiluMul;
-    return emitGatedGroups(k, key.outputGroup, args,
-                           [&](const LinearArgs &part, Value first, Value end) {
-                             emitPanelRange(k, key, part, rowCount, first, end);
-                           });
+    return emitGatedGroups(k, key.outputGroup, args, emitRange);
   }
   int64_t unit = isGated(key.epilogue) ? 2 : 1;
   auto [first, last] =
       k.partition(k.div(args.panels, unit), args.thread, args.threads);
-  emitPanelRange(k, key, args, rowCount, k.mul(first, unit), k.mul(last, unit));
+  emitRange(args, k.mul(first, unit), k.mul(last, unit));
 }
 
 void emitPanelKernel(KernelBuilder &k, const LinearKernelKey &key,
                      const LinearArgs &args) {
   if (key.rows == RowRange::Decode)
     return emitPanelLoop(k, key, args, 1);
+  if (key.rows == RowRange::Prefill)
+    return emitPanelLoop(k, key, args, 0);
   constexpr int64_t maxRows = 6;
   k.switchOn(args.rows, 1, maxRows,
              [&](int64_t rows) { emitPanelLoop(k, key, args, rows); });
