@@ -103,6 +103,10 @@ static void addCompressionFlags(FlagParser &parser, CompileOptions &options) {
        {"alps", Options::Pruner::Alps}},
       options.sparsityMethod,
       "which weights become zero; all but magnitude are calibrated");
+  parser.addList(
+      "format", "REGEX:NAME[,REGEX:NAME...]", options.formats,
+      "format of the int8 weights whose names match: int8, "
+      "int8-bitmask, int8-2of4 or int8-gather (default: the fastest)");
   parser.add({"fold-qdq", "",
               "compute products of quantized values (QuantizeLinear, "
               "DequantizeLinear) in integers, with the model's scales",

@@ -7,8 +7,10 @@
 //===----------------------------------------------------------------------===//
 
 #include "compiler/Options.h"
+#include "target/LayoutOverride.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/SmallString.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/Path.h"
@@ -253,11 +255,24 @@ static void checkFiles(const CompileOptions &options,
     errors.push_back("the output '" + output + "' is the model itself");
 }
 
+static void checkFormats(const CompileOptions &options,
+                         std::vector<std::string> &errors) {
+  for (const std::string &text : options.formats) {
+    std::string error;
+    if (!parseLayoutOverride(text, error))
+      errors.push_back("'-format' " + error);
+  }
+  if (!options.formats.empty() && options.quant != CompileOptions::Quant::Int8)
+    errors.push_back("'-format' chooses among the formats of int8 weights; it "
+                     "needs '-quant=int8'");
+}
+
 std::vector<std::string> llmopt::validate(const CompileOptions &options) {
   std::vector<std::string> errors;
   checkFiles(options, errors);
   checkCompression(options, errors);
   checkCalibration(options, errors);
+  checkFormats(options, errors);
   bool isCode = options.emit == CompileOptions::Emit::LLVM ||
                 options.emit == CompileOptions::Emit::Assembly ||
                 options.emit == CompileOptions::Emit::Object;
@@ -373,6 +388,8 @@ std::string llmopt::recipe(const CompileOptions &options) {
        << " -seed=" << options.seed;
   if (options.foldQDQ)
     os << " -fold-qdq";
+  if (!options.formats.empty())
+    os << " -format=" << llvm::join(options.formats, ",");
   if (options.maxSequence)
     os << " -max-seq=" << options.maxSequence;
   os << " -max-batch=" << options.maxBatch;

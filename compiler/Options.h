@@ -75,6 +75,7 @@ struct CompileOptions {
   unsigned calibrationLength = 1024; ///< tokens of a sample
   unsigned seed = 0;
   bool foldQDQ = false; ///< products of dequantized values on integers
+  std::vector<std::string> formats; ///< REGEX:NAME, see LayoutOverride.h
   std::vector<std::string> cpus = {"native"};
   unsigned maxSequence = 0; ///< tokens of a session's sequence; 0: automatic
   unsigned maxBatch = 8;    ///< sequences of a session

@@ -113,6 +113,7 @@ static void buildEncode(OpPassManager &manager, const CompileOptions &options) {
   encode.cpus = options.cpus;
   encode.bf16Linears = options.quant == CompileOptions::Quant::BF16;
   encode.bf16Tables = options.hasBF16Tables();
+  encode.formats = options.formats;
   populateEncodePipeline(manager, encode);
 }
 

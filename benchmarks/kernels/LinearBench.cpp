@@ -7,137 +7,30 @@
 //===----------------------------------------------------------------------===//
 
 #include "benchmarks/kernels/LinearBench.h"
+#include "benchmarks/kernels/LinearRun.h"
 #include "passes/Lowering/Kernels/KernelFunction.h"
 #include "llvm/Support/Format.h"
 #include "llvm/Support/raw_ostream.h"
-#include <cstring>
-#include <random>
 
 namespace llmopt {
 
 namespace {
 
-struct Shape {
-  int64_t rows, columns;
-};
-constexpr Shape kShapes[] = {
+constexpr WeightShape kShapes[] = {
     {576, 576}, {1536, 576}, {576, 1536}, {49152, 576}, {4096, 4096}};
-constexpr int64_t kPrefillRows = 128;
 
-using ReadFunction = void (*)(const void *bytes, int64_t count, float *sink);
 using PeakFunction = void (*)(int64_t rounds, float *sink);
 
 /// Independent products per round of the peak functions.
 constexpr int64_t kPeakProducts = 6;
 
-/// A packed weight of a layout with groups, with random codes.
-std::vector<uint8_t> packGroupedWeight(const PackedFormat &format,
-                                       Shape shape) {
-  auto [rows, columns] = shape;
-  std::mt19937 random(1);
-  std::vector<int8_t> codes(rows * columns);
-  bool isSigned = !format.zeroPoints && !format.table;
-  for (int8_t &code : codes)
-    code = static_cast<int8_t>(random() % 15 - (isSigned ? 7 : 0));
-  int64_t groups = rows * ((columns + format.group - 1) / format.group);
-  std::vector<float> scales(groups, 0.01f);
-  std::vector<uint8_t> points(format.zeroPoints ? groups : 0, 7);
-  std::vector<float> table;
-  for (int64_t i = 0; format.table && i < kTableEntries; ++i)
-    table.push_back(0.1f * float(i - 7));
-  std::vector<uint8_t> packed(densePackedBytes(format, rows, columns));
-  packGroups(format, {codes, scales, points, table}, rows, columns, packed);
-  return packed;
+int64_t rowCount(RowRange range, const BenchOptions &options) {
+  constexpr int64_t prefillRows = 128;
+  if (range == RowRange::Decode)
+    return 1;
+  int64_t usual = range == RowRange::Small ? 4 : prefillRows;
+  return options.rows ? options.rows : usual;
 }
-
-/// Random codes of a weight with this fraction of zeros; two of four for the
-/// layout that needs it.
-std::vector<int8_t> drawCodes(PackedLayout layout, Shape shape, double zeros) {
-  std::mt19937 random(1);
-  std::vector<int8_t> codes(shape.rows * shape.columns);
-  for (int8_t &code : codes)
-    code = isSparse(layout) && random() < zeros * 4294967296.0
-               ? 0
-               : static_cast<int8_t>(random() % 127 + 1);
-  for (size_t i = 0; layout == PackedLayout::Int8TwoOfFour && i < codes.size();
-       i += 4)
-    for (size_t first = random() % 4, j = 0; j < 4; ++j)
-      codes[i + j] =
-          (first + j) % 4 < 2 ? 0 : std::max<int8_t>(codes[i + j], 1);
-  return codes;
-}
-
-/// Random bytes of a packed weight.
-std::vector<uint8_t> packWeight(const PackedFormat &format, Shape shape,
-                                double zeros) {
-  if (format.hasGroups())
-    return packGroupedWeight(format, shape);
-  auto [rows, columns] = shape;
-  std::vector<int8_t> codes = drawCodes(format.layout, shape, zeros);
-  std::vector<uint8_t> packed(
-      packedCodesBytes(format.layout, codes, rows, columns));
-  std::vector<float> values(codes.begin(), codes.end());
-  if (format.layout == PackedLayout::F32)
-    packF32(values, rows, columns, packed);
-  else if (format.layout == PackedLayout::BF16)
-    packBF16(values, rows, columns, packed);
-  else
-    packCodes(format.layout, codes, std::vector<float>(rows, 0.01f), rows,
-              columns, packed);
-  return packed;
-}
-
-/// One kernel on one shape with everything that its calls need.
-class LinearRun {
-public:
-  LinearRun(const LinearKernelKey &key, Shape shape, LinearFunction function,
-            const BenchOptions &options)
-      : function(function), shape(shape),
-        packed(packWeight(key.format, shape, options.zeros)),
-        stride((packed.size() + 63) / 64 * 64),
-        rows(rowCount(key.rows, options)),
-        xStride(key.group ? QuantizedRow{shape.columns, key.group}.bytes()
-                          : shape.columns * 4),
-        x(rows * xStride), y(rows * panelCount(shape.rows) * 64),
-        scratchStride((scratchBytes(key, shape.columns) + 127) / 64 * 64),
-        scratch(scratchStride * 8) {
-    // Harmless as floats, codes and scales alike.
-    std::fill_n(reinterpret_cast<float *>(x.data()), x.size() / 4, 1.0f);
-  }
-
-  static int64_t rowCount(RowRange range, const BenchOptions &options) {
-    if (range == RowRange::Decode)
-      return 1;
-    int64_t usual = range == RowRange::Small ? 4 : kPrefillRows;
-    return options.rows ? options.rows : usual;
-  }
-  /// Whether reading the weight may take longer than the products.
-  bool readsMatter() const { return rows <= 6; }
-  int64_t bytes() const { return stride; }
-  double operations() const { return 2.0 * rows * shape.rows * shape.columns; }
-  /// Fills the memory with copies of the weight, returns their number.
-  int64_t fill(const HugeBuffer &pool) const {
-    int64_t copies = std::max<int64_t>(1, pool.size() / stride);
-    for (int64_t i = 0; i < copies; ++i)
-      std::memcpy(pool.data() + i * stride, packed.data(), packed.size());
-    return copies;
-  }
-  void operator()(const uint8_t *weight, int64_t thread, int64_t threads) {
-    function(x.data(), xStride, weight, reinterpret_cast<float *>(y.data()),
-             panelCount(shape.rows) * 16, rows, panelCount(shape.rows),
-             shape.columns, thread, threads,
-             scratch.data() + thread * scratchStride);
-  }
-
-private:
-  LinearFunction function;
-  Shape shape;
-  std::vector<uint8_t> packed;
-  int64_t stride, rows, xStride;
-  HugeBuffer x, y;
-  int64_t scratchStride;
-  HugeBuffer scratch;
-};
 
 /// Seconds per pass over a copy: of the kernel, and of reading the same bytes.
 struct Timing {
@@ -206,6 +99,10 @@ double peakSeconds(PeakFunction peak) {
 
 } // namespace
 
+double peakProductsPerSecond(const KernelLibrary &yardsticks) {
+  return kPeakProducts / peakSeconds(yardsticks.get<PeakFunction>("peak_int8"));
+}
+
 void addYardsticks(mlir::ModuleOp module, Isa isa) {
   constexpr int64_t unroll = 8;
   exportFunction(getOrCreateFunction(
@@ -253,8 +150,9 @@ void benchLinear(const KernelLibrary &library, const KernelLibrary &yardsticks,
   double peak = peakSeconds(
       yardsticks.get<PeakFunction>(key.group ? "peak_int8" : "peak_f32"));
   double rate = kPeakProducts * 16 * 2 * (key.group ? 4 : 1) / peak;
-  for (Shape shape : kShapes) {
-    LinearRun run(key, shape, library.get<LinearFunction>(name), options);
+  for (WeightShape shape : kShapes) {
+    LinearRun run(key, shape, library.get<LinearFunction>(name),
+                  rowCount(key.rows, options), options.zeros);
     int64_t copies = run.fill(pool);
     llvm::outs() << llvm::format("  %5dx%-5d", int(shape.rows),
                                  int(shape.columns));

@@ -27,6 +27,12 @@ struct BenchOptions {
 /// multiplying without reading.
 void addYardsticks(mlir::ModuleOp module, Isa isa);
 
+/// Reads bytes, of the yardsticks.
+using ReadFunction = void (*)(const void *bytes, int64_t count, float *sink);
+
+/// Vectors that one core multiplies per second, one a cycle.
+double peakProductsPerSecond(const KernelLibrary &yardsticks);
+
 /// Prints the times of a kernel on several shapes. A kernel for few rows is
 /// compared with reading its weight, which lies in a cache or in one of the
 /// copies that fill `pool`; others with their multiply instruction.

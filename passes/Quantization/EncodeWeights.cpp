@@ -10,12 +10,14 @@
 #include "dialects/LLMOpt/WeightStore.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/Threading.h"
+#include "passes/Quantization/PackedSize.h"
 #include "passes/Quantization/Passes.h"
+#include "passes/Quantization/SparseLayouts.h"
 #include "passes/Quantization/SparseStructure.h"
 #include "passes/Quantization/WeightError.h"
-#include "target/CostModel.h"
 #include "llvm/ADT/EquivalenceClasses.h"
 #include "llvm/ADT/MapVector.h"
+#include "llvm/Support/FormatVariadic.h"
 
 namespace llmopt {
 #define GEN_PASS_DEF_ENCODEWEIGHTSPASS
@@ -57,10 +59,16 @@ private:
   void replace(Job &job);
   LogicalResult chooseLayouts();
   FailureOr<SmallVector<WeightGroup>> groupByInput(ArrayRef<EncodedWeightOp>);
-  void chooseLayout(ArrayRef<EncodedWeightOp> group);
+  int64_t denseModelBytes();
+  LogicalResult chooseLayout(ArrayRef<EncodedWeightOp> group,
+                             int64_t modelBytes);
+  FailureOr<LayoutChoice> overrideLayout(const LayoutOverride &wanted,
+                                         ArrayRef<LayoutCandidate> layouts,
+                                         ArrayRef<EncodedWeightOp> group);
   void setLayout(EncodedWeightOp weight, Layout layout, const Twine &reason);
 
   SmallVector<CpuTarget> targets;
+  SmallVector<LayoutOverride> overrides;
 };
 
 } // namespace
@@ -76,6 +84,14 @@ LogicalResult EncodeWeightsPass::initialize(MLIRContext *context) {
     if (!target)
       return emitError(UnknownLoc::get(context), reason);
     targets.push_back(*target);
+  }
+  overrides.clear();
+  for (const std::string &text : formats) {
+    std::string reason;
+    std::optional<LayoutOverride> wanted = parseLayoutOverride(text, reason);
+    if (!wanted)
+      return emitError(UnknownLoc::get(context), "'formats' ") << reason;
+    overrides.push_back(*wanted);
   }
   return success();
 }
@@ -187,9 +203,26 @@ LogicalResult EncodeWeightsPass::chooseLayouts() {
   FailureOr<SmallVector<WeightGroup>> groups = groupByInput(open);
   if (failed(groups))
     return failure();
+  int64_t modelBytes = denseModelBytes();
   for (const WeightGroup &group : *groups)
-    chooseLayout(group);
+    if (failed(chooseLayout(group, modelBytes)))
+      return failure();
   return success();
+}
+
+/// What a token reads when all weights are dense.
+int64_t EncodeWeightsPass::denseModelBytes() {
+  int64_t bytes = 0;
+  getOperation().walk([&](EncodedWeightOp weight) {
+    if (llvm::all_of(weight->getUses(), isTable))
+      return;
+    PackedType type = weight.getType();
+    FailureOr<PackedFormat> format =
+        packedFormat(type.getFormat().withLayout(Layout::Dense));
+    if (succeeded(format))
+      bytes += densePackedBytes(*format, type.getRows(), type.getColumns());
+  });
+  return bytes;
 }
 
 /// Groups weights whose products share their input, in program order.
@@ -219,23 +252,49 @@ EncodeWeightsPass::groupByInput(ArrayRef<EncodedWeightOp> weights) {
 }
 
 /// Chooses for the rows of all weights together, as for one fused product.
-void EncodeWeightsPass::chooseLayout(ArrayRef<EncodedWeightOp> group) {
+LogicalResult EncodeWeightsPass::chooseLayout(ArrayRef<EncodedWeightOp> group,
+                                              int64_t modelBytes) {
   int64_t rows = 0, columns = 0, zeros = 0;
   for (EncodedWeightOp weight : group) {
     rows += weight.getType().getRows();
     columns = weight.getType().getColumns();
     zeros += weight.getZeros();
   }
-  double fraction = static_cast<double>(zeros) / (rows * columns);
-  LayoutChoice choice = chooseInt8Layout(rows, columns, fraction, targets);
-  std::string suffix;
+  FailureOr<SmallVector<LayoutCandidate>> layouts = findLayouts(group);
+  if (failed(layouts))
+    return failure();
+  FailureOr<LayoutChoice> choice =
+      llmopt::chooseLayout(*layouts, rows, columns, modelBytes, targets);
+  if (const LayoutOverride *wanted = findOverride(overrides, group))
+    choice = overrideLayout(*wanted, *layouts, group);
+  if (failed(choice))
+    return failure();
+  std::string reason = llvm::formatv(
+      "{0:P1} zeros: {1}", static_cast<double>(zeros) / (rows * columns),
+      choice->reason);
   if (group.size() > 1)
-    suffix = " (for " + std::to_string(group.size()) + " weights of one input)";
+    reason +=
+        " (for " + std::to_string(group.size()) + " weights of one input)";
   for (EncodedWeightOp weight : group)
-    setLayout(weight,
-              choice.layout == PackedLayout::Int8Bitmask ? Layout::Bitmask
-                                                         : Layout::Dense,
-              choice.reason + suffix);
+    setLayout(weight, layoutOf(choice->layout), reason);
+  return success();
+}
+
+FailureOr<LayoutChoice>
+EncodeWeightsPass::overrideLayout(const LayoutOverride &wanted,
+                                  ArrayRef<LayoutCandidate> layouts,
+                                  ArrayRef<EncodedWeightOp> group) {
+  auto isWanted = [&](const LayoutCandidate &each) {
+    return each.layout == wanted.layout;
+  };
+  if (llvm::any_of(layouts, isWanted))
+    return LayoutChoice{wanted.layout, "asked for by '" + wanted.pattern + "'"};
+  EncodedWeightOp weight = group.front();
+  weight.emitError("weight '")
+      << weight.getName() << "' cannot have the format "
+      << stringify(wanted.layout) << ", which '" << wanted.pattern
+      << "' asks for: " << reasonAgainst(wanted.layout, group);
+  return failure();
 }
 
 void EncodeWeightsPass::setLayout(EncodedWeightOp weight, Layout layout,
@@ -245,5 +304,19 @@ void EncodeWeightsPass::setLayout(EncodedWeightOp weight, Layout layout,
       PackedType::get(&getContext(), type.getRows(), type.getColumns(),
                       type.getFormat().withLayout(layout)));
   weight.setReasonAttr(StringAttr::get(&getContext(), reason));
-  ++(layout == Layout::Bitmask ? numBitmask : numDense);
+  switch (layout) {
+  case Layout::Bitmask:
+    ++numBitmask;
+    break;
+  case Layout::TwoOfFour:
+    ++numTwoOfFour;
+    break;
+  case Layout::Gather:
+    ++numGather;
+    break;
+  case Layout::Undecided:
+  case Layout::Dense:
+    ++numDense;
+    break;
+  }
 }

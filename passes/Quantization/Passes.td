@@ -85,11 +85,14 @@ def EncodeWeightsPass : Pass<"llmopt-encode-weights", "::mlir::ModuleOp"> {
   let options = [
     ListOption<"cpus", "cpus", "std::string", "names as for -mcpu; the host's where empty">,
     Option<"bf16Linears", "bf16-linears", "bool", "false", "plain weights of products become bf16">,
-    Option<"bf16Tables", "bf16-tables", "bool", "false", "plain embedding tables become bf16">
+    Option<"bf16Tables", "bf16-tables", "bool", "false", "plain embedding tables become bf16">,
+    ListOption<"formats", "formats", "std::string", "REGEX:NAME: the format of int8 weights whose names match">
   ];
   let statistics = [
     Statistic<"numDense", "dense", "weights with the dense layout">,
-    Statistic<"numBitmask", "bitmask", "weights with the bitmask layout">
+    Statistic<"numBitmask", "bitmask", "weights with the bitmask layout">,
+    Statistic<"numTwoOfFour", "two-of-four", "weights with the 2:4 layout">,
+    Statistic<"numGather", "gather", "weights with the gather layout">
   ];
 }
 

@@ -31,6 +31,7 @@ void llmopt::populateEncodePipeline(OpPassManager &manager,
   encode.cpus.assign(options.cpus.begin(), options.cpus.end());
   encode.bf16Linears = options.bf16Linears;
   encode.bf16Tables = options.bf16Tables;
+  encode.formats.assign(options.formats.begin(), options.formats.end());
   manager.addPass(createEncodeWeightsPass(encode));
 }
 

@@ -78,6 +78,10 @@ struct EncodeOptions : mlir::PassPipelineOptions<EncodeOptions> {
   Option<bool> bf16Tables{*this, "bf16-tables",
                           llvm::cl::desc("plain embedding tables become bf16"),
                           llvm::cl::init(false)};
+  ListOption<std::string> formats{
+      *this, "formats",
+      llvm::cl::desc("REGEX:NAME: the format of int8 weights whose names "
+                     "match")};
 };
 
 /// Adds the passes that turn plain weights into encoded weights without a

@@ -26,7 +26,7 @@ func.func @float(%ids: tensor<?xi64>) -> tensor<?x2xf32> {
 // CHECK-LABEL: func.func @layouts
 // BOTH-LABEL: func.func @layouts
 func.func @layouts(%x: tensor<?x576xf32>, %y: tensor<?x576xf32>) {
-  // CHECK: llmopt.encoded_weight "sparse" {{.*}}reason = "90.0{{.*}}% zeros: predicted {{.*}} us with a bitmask, {{.*}} us dense", {{.*}} !llmopt.packed<576x576, #llmopt.format<int8, bitmask>>
+  // CHECK: llmopt.encoded_weight "sparse" {{.*}}reason = "90.0{{.*}}% zeros: predicted {{.*}} us dense, {{.*}} us with a bitmask, {{.*}} us gathered, weights from l2"{{.*}} !llmopt.packed<576x576, #llmopt.format<int8, bitmask>>
   // BOTH: llmopt.encoded_weight "sparse" {{.*}} !llmopt.packed<576x576, #llmopt.format<int8, dense>>
   %sparse = llmopt.encoded_weight "sparse" codes(#llmopt.random<1>) scales(#llmopt.random<2>) {zeros = 298598 : i64} : !llmopt.packed<576x576, #open>
   // CHECK: llmopt.encoded_weight "full" {{.*}}reason = "1.0{{.*}}% zeros: {{.*}} !llmopt.packed<576x576, #llmopt.format<int8, dense>>

@@ -226,9 +226,11 @@ TEST(PackedFormat, BitmaskRoundTrip) {
   for (auto [rows, columns] : kShapes)
     for (double zeroFraction : {0.0, 0.6, 1.0}) {
       std::vector<int8_t> codes = randomCodes(rows * columns, zeroFraction);
-      std::vector<uint8_t> packed(bitmaskPackedBytes(codes, rows, columns),
-                                  0xee);
-      packInt8Bitmask(codes, rowScales(rows), rows, columns, packed);
+      std::vector<uint8_t> packed(
+          packedCodesBytes(PackedLayout::Int8Bitmask, codes, rows, columns),
+          0xee);
+      packCodes(PackedLayout::Int8Bitmask, codes, rowScales(rows), rows,
+                columns, packed);
       int64_t padded = (columns + 31) / 32 * 32;
       for (int64_t panel = 0; panel < panelCount(rows); ++panel) {
         uint64_t offset = readU64(&packed[panel * 8]);
@@ -248,8 +250,10 @@ TEST(PackedFormat, BitmaskRoundTrip) {
 
 TEST(PackedFormat, BitmaskBytesFollowTheZeros) {
   std::vector<int8_t> zeros(16 * 64, 0), ones(16 * 64, 1);
-  EXPECT_EQ(bitmaskPackedBytes(zeros, 16, 64), 64 + 64 + 2 * 64 + 64);
-  EXPECT_EQ(bitmaskPackedBytes(ones, 16, 64), 64 + 64 + 2 * 64 + 1024 + 64);
+  EXPECT_EQ(packedCodesBytes(PackedLayout::Int8Bitmask, zeros, 16, 64),
+            64 + 64 + 2 * 64 + 64);
+  EXPECT_EQ(packedCodesBytes(PackedLayout::Int8Bitmask, ones, 16, 64),
+            64 + 64 + 2 * 64 + 1024 + 64);
 }
 
 TEST(PackedFormat, QuantizedRowOffsets) {
