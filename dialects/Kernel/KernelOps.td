@@ -220,7 +220,7 @@ def Kernel_EmbeddingOp : Kernel_Op<"embedding"> {
   let description = [{
     `output[r, :] = table[tokens[r], :]` for the tokens of the call.
 
-    Constraints: E1 output has the table's columns.
+    Constraints: E1 output has the table's columns; E2 the table's layout is neither int8_2of4 nor int8_gather.
   }];
   let arguments = (ins Kernel_WeightType:$table, Arg<Kernel_Floats, "", [MemWrite]>:$output);
   let assemblyFormat = "$table `->` $output attr-dict `:` qualified(type($table)) `,` type($output)";

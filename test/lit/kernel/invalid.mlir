@@ -185,6 +185,14 @@ func.func @E1(%t: !kernel.weight<10x32, int8>, %b: memref<?x64xf32>) {
 
 // -----
 
+func.func @E2(%t: !kernel.weight<16x64, int8_gather>, %b: memref<?x64xf32>) {
+  // expected-error @below {{rows cannot be read from the layout of '!kernel.weight<16x64, int8_gather>'}}
+  kernel.embedding %t -> %b : !kernel.weight<16x64, int8_gather>, memref<?x64xf32>
+  return
+}
+
+// -----
+
 func.func @N1_floats(%x: memref<?x64xf32>, %w: !kernel.weight<32x64, int8>, %y: memref<?x32xf32>) {
   // expected-error @below {{input must hold records exactly when there is a group}}
   kernel.linear store %x, %w -> %y group 64 : memref<?x64xf32>, !kernel.weight<32x64, int8>, memref<?x32xf32>

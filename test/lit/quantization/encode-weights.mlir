@@ -25,8 +25,10 @@ func.func @float(%ids: tensor<?xi64>) -> tensor<?x2xf32> {
 #open = #llmopt.format<int8>
 // CHECK-LABEL: func.func @layouts
 // BOTH-LABEL: func.func @layouts
-func.func @layouts(%x: tensor<?x576xf32>, %y: tensor<?x576xf32>) {
-  // CHECK: llmopt.encoded_weight "sparse" {{.*}}reason = "90.0{{.*}}% zeros: predicted {{.*}} us dense, {{.*}} us with a bitmask, {{.*}} us gathered, weights from l2"{{.*}} !llmopt.packed<576x576, #llmopt.format<int8, bitmask>>
+func.func @layouts(%x: tensor<?x576xf32>, %y: tensor<?x576xf32>, %z: tensor<?x576xf32>) {
+  %big = llmopt.encoded_weight "big" codes(#llmopt.random<1>) scales(#llmopt.random<2>) {zeros = 0 : i64} : !llmopt.packed<65536x576, #llmopt.format<int8, dense>>
+  %large = llmopt.linear %z, %big activations(64) : (tensor<?x576xf32>, !llmopt.packed<65536x576, #llmopt.format<int8, dense>>) -> tensor<?x65536xf32>
+  // CHECK: llmopt.encoded_weight "sparse" {{.*}}reason = "90.0{{.*}}% zeros: predicted {{.*}} us dense, {{.*}} us with a bitmask, {{.*}} us gathered, weights from memory"{{.*}} !llmopt.packed<576x576, #llmopt.format<int8, bitmask>>
   // BOTH: llmopt.encoded_weight "sparse" {{.*}} !llmopt.packed<576x576, #llmopt.format<int8, dense>>
   %sparse = llmopt.encoded_weight "sparse" codes(#llmopt.random<1>) scales(#llmopt.random<2>) {zeros = 298598 : i64} : !llmopt.packed<576x576, #open>
   // CHECK: llmopt.encoded_weight "full" {{.*}}reason = "1.0{{.*}}% zeros: {{.*}} !llmopt.packed<576x576, #llmopt.format<int8, dense>>
@@ -44,7 +46,9 @@ func.func @layouts(%x: tensor<?x576xf32>, %y: tensor<?x576xf32>) {
 // Products of one input get one layout: v alone would be dense.
 #open = #llmopt.format<int8>
 // CHECK-LABEL: func.func @fused
-func.func @fused(%x: tensor<?x576xf32>) {
+func.func @fused(%x: tensor<?x576xf32>, %z: tensor<?x576xf32>) {
+  %big = llmopt.encoded_weight "big" codes(#llmopt.random<1>) scales(#llmopt.random<2>) {zeros = 0 : i64} : !llmopt.packed<65536x576, #llmopt.format<int8, dense>>
+  %large = llmopt.linear %z, %big activations(64) : (tensor<?x576xf32>, !llmopt.packed<65536x576, #llmopt.format<int8, dense>>) -> tensor<?x65536xf32>
   // CHECK: llmopt.encoded_weight "q" {{.*}}reason = "81.{{.*}}% zeros: {{.*}} (for 2 weights of one input)", {{.*}} #llmopt.format<int8, bitmask>>
   // CHECK: llmopt.encoded_weight "v" {{.*}}reason = "81.{{.*}}% zeros: {{.*}} (for 2 weights of one input)", {{.*}} #llmopt.format<int8, bitmask>>
   %q = llmopt.encoded_weight "q" codes(#llmopt.random<1>) scales(#llmopt.random<2>) {zeros = 298598 : i64} : !llmopt.packed<576x576, #open>
