@@ -35,12 +35,14 @@ Buffer packWeight(const PackedFormat &format, Shape shape) {
   int64_t groups =
       format.hasGroups() ? (columns + format.group - 1) / format.group : 1;
   std::vector<float> scales = randomFloats(rows * groups, 2);
-  Buffer packed(isSparse ? bitmaskPackedBytes(codes, rows, columns)
+  Buffer packed(isSparse ? packedCodesBytes(PackedLayout::Int8Bitmask, codes,
+                                            rows, columns)
                          : densePackedBytes(format, rows, columns));
   if (format.hasGroups())
     packGroups(format, {codes, scales, {}, {}}, rows, columns, packed.array());
   else if (isSparse)
-    packInt8Bitmask(codes, scales, rows, columns, packed.array());
+    packCodes(PackedLayout::Int8Bitmask, codes, scales, rows, columns,
+              packed.array());
   else
     packInt8(codes, scales, rows, columns, packed.array());
   return packed;
