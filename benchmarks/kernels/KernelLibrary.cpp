@@ -70,6 +70,21 @@ std::vector<RowKernelKey> rowKernels(Isa isa) {
   };
 }
 
+AttentionKernelKey partsKernel(AttentionKernelKey key) {
+  key.kernel = AttentionKernel::AttentionParts;
+  key.parts = attentionParts(key.kvHeads);
+  return key;
+}
+
+AttentionKernelKey mergeKernel(AttentionKernelKey key) {
+  key.kernel = AttentionKernel::MergeParts;
+  key.parts = attentionParts(key.kvHeads);
+  key.scale = 1;
+  key.softcap = 0;
+  key.kv = LLMOPT_KV_F32;
+  return key;
+}
+
 std::vector<AttentionKernelKey> attentionKernels(Isa isa) {
   std::vector<AttentionKernelKey> keys;
 #define ATTENTION_KERNEL(heads, kvHeads, headDim, kv, window, softcap)         \
@@ -77,7 +92,9 @@ std::vector<AttentionKernelKey> attentionKernels(Isa isa) {
                   isa, LLMOPT_KV_##kv});                                       \
   keys.push_back({AttentionKernel::Attention, heads, kvHeads, headDim,         \
                   1 / std::sqrt(headDim * 1.0f), isa, LLMOPT_KV_##kv, window,  \
-                  softcap});
+                  softcap});                                                   \
+  keys.push_back(partsKernel(keys.back()));                                    \
+  keys.push_back(mergeKernel(keys.back()));
 #include "passes/Lowering/Kernels/Kernels.inc"
   return keys;
 }

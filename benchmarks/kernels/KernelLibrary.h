@@ -81,6 +81,8 @@ using RopeAppendFunction = void (*)(const llmopt_call *call, float *qkv,
                                     int64_t strideFloats, const float *table,
                                     int64_t layer, int64_t thread,
                                     int64_t threads);
+using MergeFunction = void (*)(const llmopt_call *call, const void *parts,
+                               float *y);
 using AttentionFunction = void (*)(const llmopt_call *call, const float *qkv,
                                    int64_t strideFloats, float *y,
                                    int64_t yStrideFloats, int64_t layer,
@@ -95,6 +97,9 @@ std::vector<LinearKernelKey> linearKernels(Isa isa);
 std::vector<LinearKernelKey> gatedKernels(Isa isa);
 std::vector<RowKernelKey> rowKernels(Isa isa);
 std::vector<AttentionKernelKey> attentionKernels(Isa isa);
+/// The two kernels that do for one row what an attention does.
+AttentionKernelKey partsKernel(AttentionKernelKey key);
+AttentionKernelKey mergeKernel(AttentionKernelKey key);
 
 /// All kernels of Kernels.inc for a CPU, compiled to a shared library that is
 /// loaded into this process.

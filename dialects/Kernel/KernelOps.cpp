@@ -302,63 +302,6 @@ LogicalResult LinearOp::verify() {
 }
 
 //===----------------------------------------------------------------------===//
-// Attention
-//===----------------------------------------------------------------------===//
-
-template <typename CacheOp> static LogicalResult verifyGeometry(CacheOp op) {
-  int64_t heads = op.getHeads(), kvHeads = op.getKvHeads();
-  if (heads <= 0 || kvHeads <= 0 || heads % kvHeads)
-    return op.emitOpError("heads must be a positive multiple of kv_heads, got ")
-           << heads << " and " << kvHeads;
-  int64_t headDim = op.getHeadDim();
-  if (headDim <= 0 || headDim % 8 || headDim > 256)
-    return op.emitOpError(
-               "head_dim must be a positive multiple of 8, at most 256, got ")
-           << headDim;
-  return checkColumns(op, op.getQkv(), (heads + 2 * kvHeads) * headDim, "qkv");
-}
-
-LogicalResult RopeAppendOp::verify() {
-  if (failed(verifyGeometry(*this)))
-    return failure();
-  int64_t rotated = weightOf(getTable()).getColumns();
-  if (rotated % 2 || rotated > int64_t(getHeadDim()))
-    return emitOpError("table must have an even number of columns, at most "
-                       "head_dim ")
-           << getHeadDim() << ", got " << rotated;
-  return checkRaw(*this, getTable(), rotated, "table");
-}
-
-void RopeAppendOp::getEffects(
-    SmallVectorImpl<MemoryEffects::EffectInstance> &effects) {
-  effects.emplace_back(MemoryEffects::Read::get(), &getQkvMutable());
-  effects.emplace_back(MemoryEffects::Write::get(), &getQkvMutable());
-  effects.emplace_back(MemoryEffects::Write::get(), CacheResource::get());
-}
-
-LogicalResult AttentionOp::verify() {
-  if (failed(verifyGeometry(*this)))
-    return failure();
-  if (failed(checkColumns(*this, getOutput(), getHeads() * getHeadDim(),
-                          "output")))
-    return failure();
-  if (int64_t(getWindow()) < 0)
-    return emitOpError("window must not be negative, got ")
-           << int64_t(getWindow());
-  if (!getSoftcap().isFinite() || getSoftcap().isNegative())
-    return emitOpError("softcap must be finite and not negative, got ")
-           << getSoftcap().convertToFloat();
-  return checkSeparate(*this, getQkv(), getOutput());
-}
-
-void AttentionOp::getEffects(
-    SmallVectorImpl<MemoryEffects::EffectInstance> &effects) {
-  effects.emplace_back(MemoryEffects::Read::get(), &getQkvMutable());
-  effects.emplace_back(MemoryEffects::Write::get(), &getOutputMutable());
-  effects.emplace_back(MemoryEffects::Read::get(), CacheResource::get());
-}
-
-//===----------------------------------------------------------------------===//
 // ParallelForOp
 //===----------------------------------------------------------------------===//
 

@@ -406,6 +406,39 @@ def Kernel_AttentionOp : Kernel_Op<"attention", [DeclareOpInterfaceMethods<Memor
   let hasVerifier = 1;
 }
 
+def Kernel_AttentionPartsOp : Kernel_Op<"attention_parts", [DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
+  let summary = "attention of the only row, the cache in parts";
+  let description = [{
+    As `attention`, for calls of one row: the pages that it sees are split into at most `part_count` parts, depending on their number
+    alone, so that more threads than there are kv heads share the work. `parts` gets one record per head and part for `merge_parts`. The
+    records take the rows of 16 of the buffer, the least that it has.
+
+    Constraints: H1, H4, H6 and H7 as for attention; A1 part_count is positive, 16 rows of `parts` hold heads * part_count records of
+    16 + head_dim floats (head_dim rounded up to a multiple of 16); A2 qkv and parts are different buffers.
+  }];
+  let arguments = (ins Kernel_Floats:$qkv, Kernel_Floats:$parts, I64Attr:$layer, I64Attr:$part_count,
+                       I64Attr:$heads, I64Attr:$kv_heads, I64Attr:$head_dim, F32Attr:$scale,
+                       DefaultValuedAttr<I64Attr, "0">:$window, DefaultValuedAttr<F32Attr, "0.0f">:$softcap,
+                       DefaultValuedAttr<Kernel_KVFormat, "::llmopt::kernel::KVFormat::F32">:$kv);
+  let assemblyFormat = "$qkv `->` $parts `layer` $layer `parts` $part_count (`kv` $kv^)? attr-dict `:` type($qkv) `,` type($parts)";
+  let hasVerifier = 1;
+}
+
+def Kernel_MergePartsOp : Kernel_Op<"merge_parts"> {
+  let summary = "the result of attention from its parts";
+  let description = [{
+    `window`, `kv_heads` and `part_count` are those of the `attention_parts` that wrote `parts`.
+
+    Constraints: H1, H4 and H6 as for attention; A1 as for attention_parts; A3 output has heads * head_dim columns; A4 output is a
+    private buffer, as every thread computes all of it.
+  }];
+  let arguments = (ins Arg<Kernel_Floats, "", [MemRead]>:$parts, Arg<Kernel_Floats, "", [MemWrite]>:$output, I64Attr:$part_count,
+                       I64Attr:$heads, I64Attr:$kv_heads, I64Attr:$head_dim,
+                       DefaultValuedAttr<I64Attr, "0">:$window);
+  let assemblyFormat = "$parts `->` $output `parts` $part_count attr-dict `:` type($parts) `,` type($output)";
+  let hasVerifier = 1;
+}
+
 //===----------------------------------------------------------------------===//
 // Threads
 //===----------------------------------------------------------------------===//

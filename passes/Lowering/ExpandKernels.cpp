@@ -140,6 +140,19 @@ void ForwardExpander::expandOp(kernel::AttentionOp op, KernelBuilder &k) {
           scratch});
 }
 
+void ForwardExpander::expandOp(kernel::AttentionPartsOp op, KernelBuilder &k) {
+  k.call(getOrCreateKernel(module, keyOf(op, context.isa)),
+         {frame.call, at(op.getQkv()), k.size(strideOf(op.getQkv())),
+          at(op.getParts()), k.size(strideOf(op.getParts())),
+          k.size(int64_t(op.getLayer())), frame.thread, frame.threads,
+          scratch});
+}
+
+void ForwardExpander::expandOp(kernel::MergePartsOp op, KernelBuilder &k) {
+  k.call(getOrCreateKernel(module, keyOf(op, context.isa)),
+         {frame.call, at(op.getParts()), at(op.getOutput())});
+}
+
 void ForwardExpander::expandOp(kernel::BarrierOp op, KernelBuilder &k) {
   auto type = LLVM::LLVMFunctionType::get(
       LLVM::LLVMVoidType::get(op.getContext()), {k.ptrType(), k.i32Type()});
@@ -165,6 +178,8 @@ static int64_t scratchBytesOf(func::FuncOp kernels, Isa isa) {
           std::max(bytes, linearScratchBytes(keyOf(linear, isa),
                                              columnsOf(linear.getWeight())));
     if (auto attention = dyn_cast<kernel::AttentionOp>(op))
+      bytes = std::max(bytes, scratchBytes(keyOf(attention, isa)));
+    if (auto attention = dyn_cast<kernel::AttentionPartsOp>(op))
       bytes = std::max(bytes, scratchBytes(keyOf(attention, isa)));
   });
   return llvm::alignTo(bytes + attributeOf(kernels, kPrivateBytesAttrName),
@@ -210,7 +225,8 @@ LogicalResult ForwardExpander::expand(Operation &op) {
             kernel::HeadNormOp, kernel::ScaleOp, kernel::SoftcapOp,
             kernel::AddOp, kernel::AddPositionsOp, kernel::QuantizeOp,
             kernel::GatherRowsOp, kernel::RopeAppendOp, kernel::AttentionOp,
-            kernel::BarrierOp>([&](auto typed) {
+            kernel::AttentionPartsOp, kernel::MergePartsOp, kernel::BarrierOp>(
+          [&](auto typed) {
         expandOp(typed, k);
         if (auto place = context.classOf.find(&op);
             place != context.classOf.end())

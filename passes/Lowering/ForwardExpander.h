@@ -67,6 +67,8 @@ private:
   void expandOp(kernel::GatherRowsOp op, KernelBuilder &k);
   void expandOp(kernel::RopeAppendOp op, KernelBuilder &k);
   void expandOp(kernel::AttentionOp op, KernelBuilder &k);
+  void expandOp(kernel::AttentionPartsOp op, KernelBuilder &k);
+  void expandOp(kernel::MergePartsOp op, KernelBuilder &k);
   void expandOp(kernel::BarrierOp op, KernelBuilder &k);
 
   template <typename NormOp>

@@ -94,7 +94,8 @@ static KernelClass describe(kernel::RopeAppendOp op) {
   return result;
 }
 
-static KernelClass describe(kernel::AttentionOp op) {
+template <typename AttentionOp>
+static KernelClass describeAttention(AttentionOp op) {
   constexpr uint64_t kKeyAndValue = 2;
   KernelClass result;
   result.label = llvm::formatv(" {0}x{1}", op.getHeads(), op.getHeadDim());
@@ -110,10 +111,19 @@ static KernelClass describe(kernel::AttentionOp op) {
   return result;
 }
 
+static KernelClass describe(kernel::AttentionOp op) {
+  return describeAttention(op);
+}
+
+static KernelClass describe(kernel::AttentionPartsOp op) {
+  return describeAttention(op);
+}
+
 static KernelClass describe(Operation *op) {
   return llvm::TypeSwitch<Operation *, KernelClass>(op)
       .Case<kernel::LinearOp, kernel::EmbeddingOp, kernel::RMSNormOp,
-            kernel::QuantizeOp, kernel::RopeAppendOp, kernel::AttentionOp>(
+            kernel::QuantizeOp, kernel::RopeAppendOp, kernel::AttentionOp,
+            kernel::AttentionPartsOp>(
           [](auto typed) { return describe(typed); })
       .Default([](Operation *) { return KernelClass(); });
 }

@@ -99,3 +99,24 @@ AttentionKernelKey llmopt::keyOf(kernel::AttentionOp op, Isa isa) {
   key.softcap = op.getSoftcap().convertToFloat();
   return key;
 }
+
+AttentionKernelKey llmopt::keyOf(kernel::AttentionPartsOp op, Isa isa) {
+  AttentionKernelKey key = geometryOf(op, AttentionKernel::AttentionParts,
+                                      op.getScale().convertToFloat(), isa);
+  key.window = op.getWindow();
+  key.softcap = op.getSoftcap().convertToFloat();
+  key.parts = op.getPartCount();
+  return key;
+}
+
+AttentionKernelKey llmopt::keyOf(kernel::MergePartsOp op, Isa isa) {
+  AttentionKernelKey key{AttentionKernel::MergeParts,
+                         int64_t(op.getHeads()),
+                         int64_t(op.getKvHeads()),
+                         int64_t(op.getHeadDim()),
+                         /*scale=*/1,
+                         isa};
+  key.window = op.getWindow();
+  key.parts = op.getPartCount();
+  return key;
+}

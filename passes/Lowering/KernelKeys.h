@@ -22,6 +22,8 @@ PackedFormat formatOf(mlir::Value weight);
 LinearKernelKey keyOf(kernel::LinearOp op, Isa isa);
 AttentionKernelKey keyOf(kernel::RopeAppendOp op, Isa isa);
 AttentionKernelKey keyOf(kernel::AttentionOp op, Isa isa);
+AttentionKernelKey keyOf(kernel::AttentionPartsOp op, Isa isa);
+AttentionKernelKey keyOf(kernel::MergePartsOp op, Isa isa);
 
 } // namespace llmopt
 

@@ -103,7 +103,8 @@ def SpecializeRow : Pass<"kernel-specialize-row", "::mlir::ModuleOp"> {
       kernel.rms_norm %h, %gamma -> %r group 64
     ```
     Of one row, every thread normalises and quantizes its own copy, which takes no longer than one thread's doing it for all and needs
-    no barrier before products read it. The row whose logits are wanted is the only one, so that it is not gathered.
+    no barrier before products read it. The row whose logits are wanted is the only one, so that it is not gathered. Attention of few
+    kv heads is split into parts of the cache (`attention_parts`), which every thread brings together for itself.
   }];
   let dependentDialects = ["::llmopt::kernel::KernelDialect"];
 }

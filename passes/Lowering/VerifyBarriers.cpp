@@ -47,8 +47,8 @@ static FailureOr<SmallVector<Step>> collectSteps(func::FuncOp function) {
     bool writesPrivate = llvm::any_of(*accesses, [](const Access &access) {
       return access.isWrite && access.space == Access::Space::Private;
     });
-    if (writesPrivate &&
-        !isa<kernel::RMSNormOp, kernel::LayerNormOp, kernel::QuantizeOp>(op))
+    if (writesPrivate && !isa<kernel::RMSNormOp, kernel::LayerNormOp,
+                              kernel::QuantizeOp, kernel::MergePartsOp>(op))
       return op.emitOpError(
           "writes a private buffer, but every thread computes "
           "only a part of it");

@@ -155,6 +155,10 @@ Value KernelBuilder::notNull(Value pointer) {
   return LLVM::ICmpOp::create(b, loc, LLVM::ICmpPredicate::ne, pointer, null);
 }
 
+Value KernelBuilder::either(Value lhs, Value rhs) {
+  return arith::OrIOp::create(b, loc, lhs, rhs);
+}
+
 Value KernelBuilder::select(Value condition, Value yes, Value no) {
   return arith::SelectOp::create(b, loc, condition, yes, no);
 }
@@ -236,6 +240,17 @@ Value KernelBuilder::reduceAdd(Value vector) {
 
 Value KernelBuilder::reduceMax(Value vector) {
   return reduce(vector, [&](Value x, Value y) { return max(x, y); });
+}
+
+Value KernelBuilder::maxOfLanes(Value vector) {
+  for (int64_t distance = kLanes / 2; distance > 0; distance /= 2) {
+    SmallVector<int64_t> order;
+    for (int64_t lane = 0; lane < kLanes; ++lane)
+      order.push_back(lane ^ distance);
+    Value other = vector::ShuffleOp::create(b, loc, vector, vector, order);
+    vector = max(vector, other);
+  }
+  return vector;
 }
 
 /// 2^exponent for exponents of normal numbers, as floats.
@@ -436,6 +451,16 @@ void KernelBuilder::ifThen(Value condition, function_ref<void()> body) {
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(op.thenBlock());
   body();
+}
+
+void KernelBuilder::ifElse(Value condition, function_ref<void()> yes,
+                           function_ref<void()> no) {
+  auto op = scf::IfOp::create(b, loc, condition, /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(op.thenBlock());
+  yes();
+  b.setInsertionPointToStart(op.elseBlock());
+  no();
 }
 
 void KernelBuilder::switchOn(Value selector, int64_t first, int64_t last,

@@ -118,6 +118,7 @@ public:
     return equal(lhs, like(lhs, rhs));
   }
   mlir::Value notNull(mlir::Value pointer);
+  mlir::Value either(mlir::Value lhs, mlir::Value rhs);
   mlir::Value select(mlir::Value condition, mlir::Value yes, mlir::Value no);
 
   // Conversions.
@@ -136,6 +137,8 @@ public:
   /// The lanes combined pairwise, halving the vector: a fixed order.
   mlir::Value reduceAdd(mlir::Value vector);
   mlir::Value reduceMax(mlir::Value vector);
+  /// The largest of 16 lanes, in all of them.
+  mlir::Value maxOfLanes(mlir::Value vector);
   /// e^x within 2 ulp, lane by lane; 0 for -inf, NaN for NaN.
   mlir::Value exp(mlir::Value x);
   /// x / (1 + e^-x).
@@ -174,6 +177,10 @@ public:
   mlir::Value broadcast(mlir::Value scalar); ///< to 16 lanes
   mlir::Value loadBroadcast(mlir::Type scalarType, mlir::Value pointer) {
     return broadcast(load(scalarType, pointer));
+  }
+  mlir::Value loadBroadcast(mlir::Type scalarType, mlir::Value pointer,
+                            int64_t byteOffset) {
+    return loadBroadcast(scalarType, at(pointer, byteOffset));
   }
   mlir::Value extract(mlir::Value vector, int64_t lane);
   /// Lanes of two vectors of 16 in turn, of their first halves (0) or their
@@ -238,6 +245,8 @@ public:
     loop(size(0), upper, size(step), body);
   }
   void ifThen(mlir::Value condition, llvm::function_ref<void()> body);
+  void ifElse(mlir::Value condition, llvm::function_ref<void()> yes,
+              llvm::function_ref<void()> no);
   /// Runs body(i) for the one i in first..last that equals `selector`.
   void switchOn(mlir::Value selector, int64_t first, int64_t last,
                 llvm::function_ref<void(int64_t)> body);

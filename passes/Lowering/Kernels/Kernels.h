@@ -124,7 +124,12 @@ mlir::func::FuncOp getOrCreateKernel(mlir::ModuleOp module,
 // Attention
 //===----------------------------------------------------------------------===//
 
-enum class AttentionKernel { RopeAppend, Attention };
+enum class AttentionKernel {
+  RopeAppend,
+  Attention,
+  AttentionParts, ///< of one row, the pages in parts that threads share
+  MergeParts      ///< what they are together
+};
 
 llvm::StringRef stringify(AttentionKernel kernel);
 
@@ -144,7 +149,17 @@ struct AttentionKernelKey {
   float softcap = 0;
   /// First elements of a head that RopeAppend rotates, an even number; 0: all.
   int64_t rotated = 0;
+  /// Into which the pages that a row sees are split at most, of AttentionParts
+  /// and MergeParts; else 1.
+  int64_t parts = 1;
 };
+
+/// Parts that give many threads an even share of the work, whatever their
+/// number.
+int64_t attentionParts(int64_t kvHeads);
+
+/// Floats of what AttentionParts writes for the row.
+int64_t partsFloats(int64_t heads, int64_t headDim, int64_t parts);
 
 /// "f32", "bf16" or "int8".
 llvm::StringRef stringify(llmopt_kv_format format);

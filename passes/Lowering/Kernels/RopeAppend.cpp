@@ -247,13 +247,25 @@ StringRef stringify(llmopt_kv_format format) {
 }
 
 StringRef stringify(AttentionKernel kernel) {
-  return kernel == AttentionKernel::Attention ? "attention" : "rope_append";
+  switch (kernel) {
+  case AttentionKernel::RopeAppend:
+    return "rope_append";
+  case AttentionKernel::Attention:
+    return "attention";
+  case AttentionKernel::AttentionParts:
+    return "attention_parts";
+  case AttentionKernel::MergeParts:
+    return "merge_parts";
+  }
+  llvm_unreachable("unknown kernel of attention");
 }
 
 std::string kernelName(const AttentionKernelKey &key) {
   std::string name = llvm::formatv("{0}_h{1}_kv{2}_d{3}", stringify(key.kernel),
                                    key.heads, key.kvHeads, key.headDim);
-  if (key.kernel == AttentionKernel::Attention)
+  if (key.parts != 1)
+    name += llvm::formatv("_p{0}", key.parts);
+  if (key.kernel != AttentionKernel::RopeAppend)
     name += llvm::formatv("_s{0:x-8}", llvm::bit_cast<uint32_t>(key.scale));
   if (key.rotated)
     name += llvm::formatv("_r{0}", key.rotated);
@@ -269,12 +281,17 @@ std::string kernelName(const AttentionKernelKey &key) {
 func::FuncOp getOrCreateKernel(ModuleOp module, const AttentionKernelKey &key) {
   assert(key.headDim % 8 == 0 && key.headDim <= 256 &&
          key.heads % key.kvHeads == 0 && "unsupported attention shape");
-  bool isRope = key.kernel == AttentionKernel::RopeAppend;
+  // (call, qkv, stride, table, layer, thread, threads), with the output and its
+  // stride in place of the table, or (call, parts, y)
+  static constexpr const char *signatures[] = {"ppipiii", "ppipiiiip",
+                                               "ppipiiiip", "ppp"};
   return getOrCreateFunction(module, kernelName(key),
-                             isRope ? "ppipiii" : "ppipiiiip", key.isa,
+                             signatures[static_cast<int>(key.kernel)], key.isa,
                              [&](KernelBuilder &k, ValueRange arguments) {
-                               if (isRope)
+                               if (key.kernel == AttentionKernel::RopeAppend)
                                  return emitRopeAppend(k, key, arguments);
+                               if (key.kernel == AttentionKernel::MergeParts)
+                                 return emitMergeParts(k, key, arguments);
                                emitAttention(k, module, key, arguments);
                              });
 }

@@ -610,6 +610,14 @@ func.func @V1() {
 
 // -----
 
+func.func @S1(%qkv: memref<?x128xf32>, %parts: memref<?x32xf32>) {
+  // expected-error @below {{parts must have at least 40 columns, got 32}}
+  kernel.attention_parts %qkv -> %parts layer 0 parts 5 {heads = 4, kv_heads = 2, head_dim = 16, scale = 0.25 : f32} : memref<?x128xf32>, memref<?x32xf32>
+  return
+}
+
+// -----
+
 func.func @A1() {
   %a = kernel.buffer "a" tokens : memref<?x64xf32>
   %b = kernel.buffer "b" tokens : memref<?x32xf32>
@@ -620,9 +628,45 @@ func.func @A1() {
 
 // -----
 
+func.func @S1_count(%qkv: memref<?x128xf32>, %parts: memref<?x32xf32>) {
+  // expected-error @below {{expects a positive number of parts, got 0}}
+  kernel.attention_parts %qkv -> %parts layer 0 parts 0 {heads = 4, kv_heads = 2, head_dim = 16, scale = 0.25 : f32} : memref<?x128xf32>, memref<?x32xf32>
+  return
+}
+
+// -----
+
 func.func @A2() {
   %a = kernel.buffer "a" tokens : memref<?x64xf32>
   // expected-error @below {{input and output must be different buffers}}
   kernel.add %a -> %a : memref<?x64xf32>, memref<?x64xf32>
+  return
+}
+
+// -----
+
+func.func @S2(%qkv: memref<?x128xf32>) {
+  // expected-error @below {{must be different buffers}}
+  kernel.attention_parts %qkv -> %qkv layer 0 parts 5 {heads = 4, kv_heads = 2, head_dim = 16, scale = 0.25 : f32} : memref<?x128xf32>, memref<?x128xf32>
+  return
+}
+
+// -----
+
+func.func @S3() {
+  %parts = kernel.buffer "parts" tokens : memref<?x32xf32>
+  %y = kernel.buffer "y" tokens private : memref<?x48xf32>
+  // expected-error @below {{output must have 64 columns, got 48}}
+  kernel.merge_parts %parts -> %y parts 4 {heads = 4, kv_heads = 2, head_dim = 16} : memref<?x32xf32>, memref<?x48xf32>
+  return
+}
+
+// -----
+
+func.func @S4() {
+  %parts = kernel.buffer "parts" tokens : memref<?x32xf32>
+  %y = kernel.buffer "y" tokens : memref<?x64xf32>
+  // expected-error @below {{output must be a private buffer, as every thread computes all of it}}
+  kernel.merge_parts %parts -> %y parts 4 {heads = 4, kv_heads = 2, head_dim = 16} : memref<?x32xf32>, memref<?x64xf32>
   return
 }

@@ -139,7 +139,7 @@ TEST(Assembly, AttentionTilesKeepTheirAccumulators) {
   std::string assembly = assemblyOf(testTarget(key.isa), [&](ModuleOp module) {
     exportFunction(getOrCreateKernel(module, key));
   });
-  for (const char *name : {"attention_scores_f32_d64_r6_avx512vnni",
+  for (const char *name : {"attention_weights_f32_d64_r6_avx512vnni",
                            "attention_values_f32_d64_r6_avx512vnni"}) {
     StringRef loop = innerLoop(assembly, name, "vfmadd");
     EXPECT_EQ(occurrences(loop, "vfmadd"), 24) << loop.str();
