@@ -173,14 +173,7 @@ static int64_t attributeOf(func::FuncOp function, StringRef name) {
 static int64_t scratchBytesOf(func::FuncOp kernels, Isa isa) {
   int64_t bytes = 0;
   kernels.walk([&](Operation *op) {
-    if (auto linear = dyn_cast<kernel::LinearOp>(op))
-      bytes =
-          std::max(bytes, linearScratchBytes(keyOf(linear, isa),
-                                             columnsOf(linear.getWeight())));
-    if (auto attention = dyn_cast<kernel::AttentionOp>(op))
-      bytes = std::max(bytes, scratchBytes(keyOf(attention, isa)));
-    if (auto attention = dyn_cast<kernel::AttentionPartsOp>(op))
-      bytes = std::max(bytes, scratchBytes(keyOf(attention, isa)));
+    bytes = std::max(bytes, kernelScratchBytes(op, isa));
   });
   return llvm::alignTo(bytes + attributeOf(kernels, kPrivateBytesAttrName),
                        kAlignment);

@@ -120,3 +120,15 @@ AttentionKernelKey llmopt::keyOf(kernel::MergePartsOp op, Isa isa) {
   key.parts = op.getPartCount();
   return key;
 }
+
+int64_t llmopt::kernelScratchBytes(Operation *op, Isa isa) {
+  if (auto linear = dyn_cast<kernel::LinearOp>(op)) {
+    auto type = cast<kernel::WeightType>(linear.getWeight().getType());
+    return linearScratchBytes(keyOf(linear, isa), type.getColumns());
+  }
+  if (auto attention = dyn_cast<kernel::AttentionOp>(op))
+    return scratchBytes(keyOf(attention, isa));
+  if (auto attention = dyn_cast<kernel::AttentionPartsOp>(op))
+    return scratchBytes(keyOf(attention, isa));
+  return 0;
+}

@@ -25,6 +25,9 @@ AttentionKernelKey keyOf(kernel::AttentionOp op, Isa isa);
 AttentionKernelKey keyOf(kernel::AttentionPartsOp op, Isa isa);
 AttentionKernelKey keyOf(kernel::MergePartsOp op, Isa isa);
 
+/// Bytes of scratch per thread that the kernel of an operation needs.
+int64_t kernelScratchBytes(mlir::Operation *op, Isa isa);
+
 } // namespace llmopt
 
 #endif // LLMOPT_PASSES_LOWERING_KERNELKEYS_H

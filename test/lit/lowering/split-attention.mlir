@@ -14,6 +14,7 @@ kernel.weight_data @o "output" : !kernel.weight<64x64, int8> at 0 bytes 4224 par
 // CHECK-NEXT: kernel.attention_parts %[[QKV:.*]] -> %[[PARTS]] layer 0 parts 12 kv int8 {head_dim = 16 : i64, heads = 4 : i64, kv_heads = 2 : i64, scale = 2.500000e-01 : f32, softcap = 3.000000e+00 : f32, window = 70 : i64}
 // CHECK-NEXT: kernel.barrier
 // CHECK-NEXT: kernel.merge_parts %[[PARTS]] -> %[[Y]] parts 12 {head_dim = 16 : i64, heads = 4 : i64, kv_heads = 2 : i64, window = 70 : i64}
+// CHECK-NEXT: kernel.logits
 // CHECK-NEXT: kernel.linear
 // EXPANDED: call @merge_parts_h4_kv2_d16_p12_s3f800000_w70_avx2
 func.func @forward() {
