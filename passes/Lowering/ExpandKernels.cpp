@@ -220,12 +220,12 @@ LogicalResult ForwardExpander::expand(Operation &op) {
             kernel::GatherRowsOp, kernel::RopeAppendOp, kernel::AttentionOp,
             kernel::AttentionPartsOp, kernel::MergePartsOp, kernel::BarrierOp>(
           [&](auto typed) {
-        expandOp(typed, k);
-        if (auto place = context.classOf.find(&op);
-            place != context.classOf.end())
-          stamps.record(k, place->second);
-        return success();
-      })
+            expandOp(typed, k);
+            if (auto place = context.classOf.find(&op);
+                place != context.classOf.end())
+              stamps.record(k, place->second);
+            return success();
+          })
       .Default([](Operation *other) {
         return other->emitOpError("is no kernel operation");
       });
