@@ -46,7 +46,8 @@ class Engine:
 
     def decode(self, context: int, count: int) -> float:
         self.reset()
-        # Not timed: the threads of the engine that measured before spin for a while, and the caches hold its weights.
+        # Not timed: the caches hold the weights of the engine that measured before.
+        time.sleep(PAUSE)
         self.feed(tokens(context))
         start = time.perf_counter()
         for token in tokens(count):
@@ -61,6 +62,7 @@ class Engine:
 
     def _prefill(self, feed, count: int) -> float:
         self.reset()
+        time.sleep(PAUSE)
         feed(tokens(CONTEXT))
         self.reset()
         start = time.perf_counter()
