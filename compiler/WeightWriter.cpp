@@ -11,6 +11,7 @@
 #include "dialects/LLMOpt/WeightStore.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/Threading.h"
+#include "passes/Lowering/KernelKeys.h"
 #include "passes/Lowering/WeightParts.h"
 #include "runtime/include/llmopt/ModelABI.h"
 #include "target/PackedFormat.h"
@@ -216,20 +217,6 @@ FailureOr<std::vector<uint8_t>> WeightPacker::packConvolution() {
   return bytes;
 }
 
-/// The layout of codes with a scale per row.
-static PackedLayout codesLayout(kernel::PackFormat format) {
-  switch (format) {
-  case kernel::PackFormat::Int8Bitmask:
-    return PackedLayout::Int8Bitmask;
-  case kernel::PackFormat::Int8TwoOfFour:
-    return PackedLayout::Int8TwoOfFour;
-  case kernel::PackFormat::Int8Gather:
-    return PackedLayout::Int8Gather;
-  default:
-    return PackedLayout::Int8;
-  }
-}
-
 FailureOr<std::vector<uint8_t>> WeightPacker::packCodes() {
   int64_t rows = type.getRows(), columns = type.getColumns();
   FailureOr<std::vector<int8_t>> codes =
@@ -244,7 +231,7 @@ FailureOr<std::vector<uint8_t>> WeightPacker::packCodes() {
       });
   if (failed(scales))
     return failure();
-  PackedLayout layout = codesLayout(type.getFormat());
+  PackedLayout layout = formatOf(type).layout;
   if (!canHold(layout, *codes, columns))
     return data.emitError("weight '")
            << data.getName()
@@ -277,12 +264,7 @@ LogicalResult WeightPacker::checkCodes(const PackedFormat &format,
 FailureOr<std::vector<uint8_t>> WeightPacker::packGroupedCodes() {
   int64_t rows = type.getRows(), columns = type.getColumns();
   int64_t groups = llvm::divideCeil(columns, type.getGroup());
-  PackedFormat format(type.getFormat() == kernel::PackFormat::Int8Groups
-                          ? PackedLayout::Int8Groups
-                          : PackedLayout::Int4Groups,
-                      type.getGroup(),
-                      type.getHalfScales() ? ScaleType::F16 : ScaleType::F32,
-                      type.getZeroPoints(), type.getTable());
+  PackedFormat format = formatOf(type);
   FailureOr<std::vector<int8_t>> codes =
       gather<int8_t>(columns, [&](DictionaryAttr part) {
         return readCodes(part, "codes", {rowsOf(part), columns});

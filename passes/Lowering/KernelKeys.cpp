@@ -11,8 +11,7 @@
 using namespace llmopt;
 using namespace mlir;
 
-PackedFormat llmopt::formatOf(Value weight) {
-  auto type = cast<kernel::WeightType>(weight.getType());
+PackedFormat llmopt::formatOf(kernel::WeightType type) {
   auto withGroups = [&](PackedLayout layout) {
     return PackedFormat(layout, type.getGroup(),
                         type.getHalfScales() ? ScaleType::F16 : ScaleType::F32,

@@ -14,9 +14,12 @@
 
 namespace llmopt {
 
-/// The bytes that a value of type !kernel.weight points to. Constants of graphs
-/// are read by no kernel and count as f32.
-PackedFormat formatOf(mlir::Value weight);
+/// The arrangement of a weight's bytes. Constants of graphs are read by no
+/// kernel and count as f32.
+PackedFormat formatOf(kernel::WeightType type);
+inline PackedFormat formatOf(mlir::Value weight) {
+  return formatOf(llvm::cast<kernel::WeightType>(weight.getType()));
+}
 
 /// The kernel of an operation for one row or, of attention, any number of them.
 LinearKernelKey keyOf(kernel::LinearOp op, Isa isa);

@@ -99,8 +99,6 @@ static Value storedPanel(KernelBuilder &k, const LinearKernelKey &key,
                          const LinearArgs &args, Value index) {
   if (key.format.hasGroups())
     return GroupReader(k, key.format, args.w, args.columns).panel(index);
-  if (key.format.layout == PackedLayout::BF16)
-    return k.at(args.w, k.mul(index, bf16PanelBytes(k, args.columns)));
   return panelAddress(k, key.format.layout, args.w, index, args.columns);
 }
 
@@ -383,7 +381,7 @@ static Strip prepareStrip(KernelBuilder &k, const LinearKernelKey &key,
   if (layout == PackedLayout::F32)
     return {panelAt(first), k.mul(args.columns, kVectorBytes)};
   if (layout == PackedLayout::BF16)
-    return {storedPanel(k, key, args, first), bf16PanelBytes(k, args.columns)};
+    return {panelAt(first), bf16PanelBytes(k, args.columns)};
   if (key.group != 0) {
     if (!isSparse(layout))
       return {panelAt(first), int8Bytes};

@@ -16,6 +16,8 @@ Value panelAddress(KernelBuilder &k, PackedLayout layout, Value w, Value index,
                    Value columns) {
   if (hasPanelTable(layout))
     return k.at(w, k.load(k.i64Type(), k.at(w, k.mul(index, 8))));
+  if (layout == PackedLayout::BF16)
+    return k.at(w, k.mul(index, bf16PanelBytes(k, columns)));
   Value bytes = k.mul(columns, kVectorBytes);
   if (layout != PackedLayout::F32) {
     int64_t columnBytes = layout == PackedLayout::Int8TwoOfFour

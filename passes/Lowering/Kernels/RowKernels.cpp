@@ -286,7 +286,7 @@ void emitEmbedding(KernelBuilder &k, const PackedFormat &format,
       return embedF32(k, k.at(w, k.mul(panel, k.mul(columns, kVectorBytes))),
                       lane, columns, to);
     case PackedLayout::BF16:
-      return embedBF16(k, k.at(w, k.mul(panel, bf16PanelBytes(k, columns))),
+      return embedBF16(k, panelAddress(k, format.layout, w, panel, columns),
                        lane, columns, to);
     case PackedLayout::Int8:
       return embedInt8(

@@ -9,7 +9,9 @@
 #ifndef LLMOPT_TEST_CALIBRATION_HELPERS_H
 #define LLMOPT_TEST_CALIBRATION_HELPERS_H
 
+#include "passes/Calibration/LayerStatistics.h"
 #include "passes/Calibration/Matrix.h"
+#include <gtest/gtest.h>
 #include <random>
 
 namespace llmopt::test {
@@ -47,6 +49,14 @@ inline MatrixF correlatedTokens(int64_t tokens, int64_t columns,
   for (int64_t k = 0; k < columns; k += 5)
     x.col(k) += 2 * x.col((k + 1) % columns);
   return x;
+}
+
+/// What is observed of tokens.
+inline LayerStatistics statisticsOf(const MatrixF &tokens) {
+  LayerStatistics statistics(tokens.cols());
+  EXPECT_TRUE(statistics.accumulate(
+      {tokens.data(), static_cast<size_t>(tokens.size())}, serialFor));
+  return statistics;
 }
 
 /// tr((a - b) H (a - b)^T).

@@ -20,13 +20,6 @@ using namespace llmopt::test;
 
 namespace {
 
-LayerStatistics statisticsOf(const MatrixF &tokens) {
-  LayerStatistics statistics(tokens.cols());
-  EXPECT_TRUE(statistics.accumulate(
-      {tokens.data(), static_cast<size_t>(tokens.size())}, serialFor));
-  return statistics;
-}
-
 CompressedLayer compress(const MatrixF &weights,
                          const LayerStatistics &statistics,
                          const LayerOptions &options) {

@@ -21,13 +21,6 @@ using namespace llmopt::test;
 
 namespace {
 
-LayerStatistics statisticsOf(const MatrixF &tokens) {
-  LayerStatistics statistics(tokens.cols());
-  EXPECT_TRUE(statistics.accumulate(
-      {tokens.data(), static_cast<size_t>(tokens.size())}, serialFor));
-  return statistics;
-}
-
 TEST(Dsnot, SwapsTowardsTheMeanOfTheOutput) {
   // Means 1, variances 1/4, 1/4, 1/4, 1 and norms that grow with them.
   MatrixF tokens{{1.5f, .5f, 1.5f, 2}, {.5f, 1.5f, .5f, 0}};
